@@ -1,0 +1,1 @@
+"""Trains biosignal networks and shows what happens while they train."""

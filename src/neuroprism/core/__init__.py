@@ -1,0 +1,1 @@
+"""Records, configuration, registries, files and errors; imports nothing of the package above it."""

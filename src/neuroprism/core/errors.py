@@ -1,0 +1,76 @@
+"""Errors that a user can act on.
+
+Every error carries one line that says what is wrong and, where a name was
+mistyped, the nearest valid one. The command line prints that line and leaves
+with `exit_code`; it never shows a traceback for them.
+
+```
+NeuroprismError            exit code 1
+  UserError                exit code 2: the input is at fault, nothing was written
+    ConfigError            a configuration key or value
+    UnknownNameError       a name that is not registered
+    DataError              a data file
+    RunError               a run folder
+  TrainingError            exit code 1: training could not go on
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NeuroprismError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class UserError(NeuroprismError):
+    """The input is at fault; nothing was written."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A configuration key or value is wrong."""
+
+
+class DataError(UserError):
+    """A data file is missing, damaged or does not fit."""
+
+
+class RunError(UserError):
+    """A run folder cannot be used as asked."""
+
+
+class TrainingError(NeuroprismError):
+    """Training could not go on."""
+
+
+class UnknownNameError(UserError):
+    """A name that is not among the valid ones.
+
+    Parameters
+    ----------
+    kind
+        What the name stands for, e.g. ``"loss component"``.
+    name
+        The name as given.
+    valid
+        All valid names.
+    """
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        self.kind, self.name, self.valid = kind, name, sorted(valid)
+        super().__init__(f"unknown {kind} '{name}'{suggest(name, self.valid)}")
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for a near match, else the list of valid names."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; valid: {', '.join(names)}" if names else ""
