@@ -1,0 +1,247 @@
+"""What a run says: the typed records that every sink writes and every reader returns.
+
+A run is described once (`RunRecord`), emits one row per optimizer step (see
+`neuroprism.monitor.window.StepWindow`) and one event for everything else.
+Events are tagged unions: ``event`` names the kind in `events.jsonl`.
+
+Series names are built here and nowhere else: ``loss/<component>`` per step,
+``train/<name>``, ``val/<name>``, ``test/<name>`` per epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from neuroprism.core.errors import UnknownNameError
+
+SCHEMA_VERSION = 1
+
+Status = Literal["running", "finished", "failed", "interrupted", "lost"]
+Severity = Literal["info", "warning", "critical"]
+Split = Literal["train", "val", "test"]
+
+TOTAL = "total"
+
+
+def now() -> str:
+    """Return the present time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def step_series(name: str) -> str:
+    """Return the per-step series of a loss component or of the total, e.g. ``loss/signal``."""
+    return f"loss/{name}"
+
+
+def epoch_series(split: Split, name: str) -> str:
+    """Return the per-epoch series of a component or metric, e.g. ``val/signal``."""
+    return f"{split}/{name}"
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One term of the loss.
+
+    Attributes
+    ----------
+    name
+        Identifier, e.g. ``"peak_latency"``.
+    label
+        Short name for people, e.g. ``"PeakLat"``.
+    weight
+        Factor in ``total = sum(weight x component)``.
+    baseline
+        Raw value that a constant predictor reaches on validation data;
+        absent where it is not known.
+    detail
+        The progress bar leaves this component out first where the terminal
+        is too narrow for all of them.
+    """
+
+    name: str
+    label: str
+    weight: float = 1.0
+    baseline: float | None = None
+    detail: bool = False
+
+
+def weighted_total(components: Iterable[Component], values: Mapping[str, float]) -> float:
+    """Return ``sum(weight x value)`` over the components that were computed.
+
+    The one definition of the total: step rows, epoch means, bar, JSON and
+    trackers all use it. A component absent from `values` was not computed and
+    contributes nothing.
+    """
+    return sum(c.weight * values[c.name] for c in components if c.name in values)
+
+
+def check_names(components: Iterable[Component], names: Iterable[str]) -> None:
+    """Raise `UnknownNameError` for a name that no component carries."""
+    valid = {c.name for c in components}
+    for name in names:
+        if name not in valid:
+            raise UnknownNameError("loss component", name, valid)
+
+
+class RunRecord(msgspec.Struct, kw_only=True):
+    """The identity card of a run, kept in `run.json`.
+
+    Attributes
+    ----------
+    id
+        Random identifier, stable over resumes.
+    status
+        `running` until closed; a reader reports `lost` when the process is gone.
+    attempts
+        Start times of this run: the first start and every resume.
+    config_hash
+        SHA-256 of the resolved configuration, empty without one.
+    """
+
+    id: str
+    name: str
+    task: str
+    components: tuple[Component, ...]
+    status: Status = "running"
+    schema: int = SCHEMA_VERSION
+    started: str = ""
+    ended: str | None = None
+    attempts: list[str] = msgspec.field(default_factory=list)
+    host: str = ""
+    pid: int = 0
+    process_started: float | None = None
+    seed: int | None = None
+    git_revision: str | None = None
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    config_hash: str = ""
+    n_epochs: int | None = None
+    message: str | None = None
+
+
+class Event(msgspec.Struct, kw_only=True, tag_field="event", omit_defaults=True):
+    """Base of everything in `events.jsonl`; `time` is ISO 8601 UTC."""
+
+    time: str = msgspec.field(default_factory=now)
+
+
+class Started(Event, tag="started"):
+    """The run began."""
+
+    run_id: str
+    components: tuple[Component, ...]
+
+
+class Resumed(Event, tag="resumed"):
+    """The run continues after `step` (last step kept) in `epoch`."""
+
+    step: int
+    epoch: int
+    superseded_steps: int = 0
+
+
+class EpochRecord(Event, tag="epoch"):
+    """Means of one epoch.
+
+    Attributes
+    ----------
+    train, val
+        Mean raw value per component, and ``total``. `train` is the mean over
+        the epoch weighted by samples. A component that was never computed is
+        absent; `val` is empty where nothing was validated.
+    train_metrics, val_metrics
+        Metrics by name, without prefix.
+    step
+        Optimizer steps taken so far.
+    best
+        Whether the selection criterion improved in this epoch.
+    """
+
+    epoch: int
+    step: int
+    train: dict[str, float]
+    val: dict[str, float] = msgspec.field(default_factory=dict)
+    train_metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    val_metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    lr: float | None = None
+    grad_norm: float | None = None
+    seconds: float = 0.0
+    samples_per_second: float | None = None
+    best: bool | None = None
+
+    def series(self) -> dict[str, float]:
+        """Return every number of the epoch under its series name."""
+        return {
+            **{epoch_series("train", k): v for k, v in (self.train | self.train_metrics).items()},
+            **{epoch_series("val", k): v for k, v in (self.val | self.val_metrics).items()},
+        }
+
+
+class Alert(Event, tag="alert"):
+    """Something that a person should look at.
+
+    Attributes
+    ----------
+    rule, kind
+        Which rule spoke, and the kind of fault from the fixed vocabulary.
+    component
+        Component at fault; absent where the whole run is meant.
+    message
+        One sentence with the numbers.
+    evidence
+        Values, window, threshold, sample ids: what the rule saw.
+    advice
+        What to change: the configuration key and a proposed value.
+    stop
+        The rule asks the loop to stop; only the loop decides.
+    """
+
+    rule: str
+    kind: str
+    severity: Severity
+    message: str
+    component: str | None = None
+    step: int | None = None
+    epoch: int | None = None
+    evidence: dict[str, Any] = msgspec.field(default_factory=dict)
+    advice: str | None = None
+    stop: bool = False
+
+
+class Note(Event, tag="note"):
+    """A line for people: what data were used, what was masked, what was decided."""
+
+    message: str
+    severity: Severity = "info"
+
+
+class CheckpointSaved(Event, tag="checkpoint"):
+    """A checkpoint was written; `path` is relative to the run folder."""
+
+    path: str
+    step: int
+    epoch: int
+    reason: Literal["last", "best", "periodic", "interrupted"]
+
+
+class TestRecord(Event, tag="test"):
+    """Results on the test set with the selected weights."""
+
+    __test__ = False
+
+    best_epoch: int | None = None
+    losses: dict[str, float] = msgspec.field(default_factory=dict)
+    metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    confusion_matrix: list[list[int]] | None = None
+
+
+class Finished(Event, tag="finished"):
+    """The run ended with `status`."""
+
+    status: Status
+    message: str | None = None
+
+
+AnyEvent = Started | Resumed | EpochRecord | Alert | Note | CheckpointSaved | TestRecord | Finished
