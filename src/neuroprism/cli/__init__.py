@@ -1,0 +1,5 @@
+"""The command line: one file a command; configuration, data, task and monitor meet here only."""
+
+from neuroprism.cli.app import main
+
+__all__ = ["main"]

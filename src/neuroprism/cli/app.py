@@ -1,0 +1,60 @@
+"""The `neuroprism` program: commands, and one line instead of a traceback.
+
+Exit codes: 0 done, 1 training could not go on, 2 the user's input is at fault
+(nothing was written), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from neuroprism.cli import check_monitoring, config, plot, simulate, train
+from neuroprism.core.errors import NeuroprismError
+
+app = typer.Typer(
+    name="neuroprism",
+    help="Trains biosignal networks and shows what happens while they train.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+)
+app.command("train")(train.train)
+app.command("config")(config.show)
+app.command("check-monitoring")(check_monitoring.check_monitoring)
+app.add_typer(simulate.app, name="simulate")
+app.add_typer(plot.app, name="plot")
+
+INTERRUPTED = 130
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; user errors become one line on stderr."""
+    try:
+        return int(typer.main.get_command(app).main(arguments, "neuroprism", standalone_mode=False) or 0)
+    except TyperException as error:
+        return _fail(error.format_message(), 2)
+    except NeuroprismError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+
+
+def main(command: str | None = None) -> NoReturn:
+    """Run the program on the arguments of this process and leave it.
+
+    Parameters
+    ----------
+    command
+        Command to run, for scripts that are a door to one of them; otherwise
+        the first argument names it.
+    """
+    sys.exit(run([*([command] if command else []), *sys.argv[1:]]))
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"neuroprism: {message}\n")
+    return code
