@@ -1,0 +1,1 @@
+"""Auditory brainstem responses: recordings, simulation, model and training task."""
