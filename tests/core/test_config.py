@@ -124,7 +124,7 @@ def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read configuration .*: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"cannot read configuration .*: No such file or directory"):
         load(Root, file=tmp_path / "absent.yaml")
 
 
