@@ -1,0 +1,182 @@
+"""Checkpoints: plain tensors and numbers, replaced atomically, read without running code."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor, nn
+
+from neuroprism.core.errors import DataError, RunError
+from neuroprism.core.files import replace_with
+
+SCHEMA_VERSION = 1
+_FORMAT = "neuroprism.checkpoint"
+_PLAIN = {type(None), bool, int, float, str, Tensor, nn.Parameter}
+_UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    pickle.UnpicklingError,
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    TypeError,
+)
+
+
+@dataclass(kw_only=True, slots=True)
+class Checkpoint:
+    """Everything that a run needs to go on, and a model needs to predict.
+
+    Attributes
+    ----------
+    epoch
+        Epochs that are complete and validated.
+    batch
+        Batches already used of the epoch that follows; 0 between two epochs.
+    step
+        Optimizer steps taken.
+    task
+        Name of the task.
+    model
+        State of the network as it is being trained.
+    average
+        Moving average of the parameters by name, None where it is off.
+    task_state
+        What `Task.checkpoint_state` returned: scaler, class names.
+    config
+        Resolved configuration of the run, empty where none was given.
+    config_hash
+        SHA-256 of it.
+    monitor
+        State of the monitor at this point.
+    evaluation
+        Validation series of the last validated epoch.
+    training
+        State of optimizer, schedule, stopping, selection, precision and random numbers.
+    """
+
+    epoch: int
+    batch: int
+    step: int
+    task: str
+    model: dict[str, Any]
+    average: dict[str, Tensor] | None = None
+    task_state: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    config_hash: str = ""
+    monitor: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def weights(self) -> dict[str, Any]:
+        """Return the state to predict with: the moving average where there is one."""
+        return {**self.model, **(self.average or {})}
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace `path` by `checkpoint`; after a kill the old file or the new one is there.
+
+    Raises
+    ------
+    TypeError
+        If a value is neither tensor, number, text, list nor dict; the message names it.
+    RunError
+        If the file cannot be written.
+    """
+    content = {f.name: _plain(getattr(checkpoint, f.name), f.name) for f in fields(checkpoint)}
+    content |= {"format": _FORMAT, "schema": SCHEMA_VERSION}
+
+    def write(file: BinaryIO) -> None:
+        torch.save(content, file)
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_with(path, write)
+    except OSError as error:
+        raise RunError(f"cannot write checkpoint {path}: {error.strerror or error}") from None
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a checkpoint into host memory.
+
+    Parameters
+    ----------
+    path
+        File, or a run folder, whose ``checkpoints/last.pt`` is then read.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, no checkpoint of this project, or of another version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "checkpoints" / "last.pt"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"checkpoint {path} does not exist") from None
+    except OSError as error:
+        raise DataError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
+    except _UNREADABLE:
+        raise DataError(f"checkpoint {path} is damaged or was not written by neuroprism") from None
+    return _from_content(path, content)
+
+
+def load_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put the weights to predict with into `model`.
+
+    Raises
+    ------
+    DataError
+        If they do not fit.
+    """
+    load_model_state(model, checkpoint.weights())
+
+
+def load_model_state(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """Put `state` into `model`; a misfit raises DataError that names the first parameter at fault."""
+    own = model.state_dict()
+    for name in own.keys() ^ state.keys():
+        where = "checkpoint lacks" if name in own else "model has no"
+        raise DataError(f"checkpoint does not fit this model: the {where} '{name}'")
+    for name, value in own.items():
+        if isinstance(value, Tensor) and value.shape != state[name].shape:
+            raise DataError(
+                f"checkpoint does not fit this model: '{name}' has shape {tuple(state[name].shape)} "
+                f"instead of {tuple(value.shape)}"
+            )
+    model.load_state_dict(state)
+
+
+def _from_content(path: Path, content: Any) -> Checkpoint:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise DataError(f"{path} is no checkpoint of neuroprism")
+    if content["schema"] != SCHEMA_VERSION:
+        raise DataError(
+            f"checkpoint {path} has version {content['schema']}; this program reads version {SCHEMA_VERSION}"
+        )
+    names = [f.name for f in fields(Checkpoint)]
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise DataError(f"checkpoint {path} is damaged: it lacks '{missing[0]}'")
+    return Checkpoint(**{name: content[name] for name in names})
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return `value` with plain containers; refuse everything that only pickle could hold."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item, f"{name}.{key}") for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(item, f"{name}[{n}]") for n, item in enumerate(value))
+    if type(value) not in _PLAIN:
+        raise TypeError(
+            f"checkpoint: {name} is {type(value).__name__}; use tensors, numbers, text, lists, dicts"
+        )
+    return value.detach() if isinstance(value, Tensor) else value

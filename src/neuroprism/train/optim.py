@@ -1,0 +1,116 @@
+"""Optimizers with parameter groups: no decay on vectors, own limits where a parameter asks for them.
+
+A parameter may carry ``parameter._optim = {"lr": highest rate, "weight_decay": w}``;
+state-space layers use it for their dynamics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from neuroprism.core.errors import DataError
+from neuroprism.train.optimizer_config import AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig
+
+BASE_RATE = "base_lr"
+
+
+def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Sort the trainable parameters of `model` into groups of equal rate and decay.
+
+    Matrices and larger tensors get `weight_decay`; biases, norms and other
+    vectors get none; a parameter's ``_optim`` overrides the decay and limits
+    the rate. Every group keeps its highest rate under ``base_lr``.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        wish: dict[str, float] = getattr(parameter, "_optim", {})
+        unknown = set(wish) - {"lr", "weight_decay"}
+        if unknown:
+            raise ValueError(f"parameter attribute _optim has unknown keys {sorted(unknown)}")
+        rate = min(learning_rate, wish.get("lr", learning_rate))
+        decay = wish.get("weight_decay", weight_decay if parameter.ndim > 1 else 0.0)
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig, *, allow_fused: bool = True) -> Optimizer:
+    """Return the configured optimizer over `model`, fused where its device supports that.
+
+    Parameters
+    ----------
+    model
+        Network on its final device.
+    config
+        Type and options.
+    allow_fused
+        False where a loss scaler must see the gradients between backward and step.
+    """
+    groups = parameter_groups(model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
+    if not groups:
+        raise ValueError("the model has no trainable parameter")
+    if allow_fused:
+        try:
+            return _build(groups, config, fused=True)
+        except RuntimeError:
+            # This device, or a complex parameter, has no fused implementation.
+            groups = [dict(group) for group in groups]
+    return _build(groups, config, fused=None)
+
+
+def _build(groups: Iterable[dict[str, Any]], config: OptimizerConfig, *, fused: bool | None) -> Optimizer:
+    rate, decay = config.learning_rate, config.weight_decay
+    match config:
+        case SgdConfig():
+            return SGD(
+                groups,
+                lr=rate,
+                weight_decay=decay,
+                momentum=config.momentum,
+                nesterov=config.nesterov,
+                fused=fused,
+            )
+        case AdamConfig() | AdamWConfig():
+            kind = AdamW if isinstance(config, AdamWConfig) else Adam
+            return kind(
+                groups,
+                lr=rate,
+                weight_decay=decay,
+                betas=config.betas,
+                eps=config.eps,
+                amsgrad=config.amsgrad,
+                fused=fused,
+            )
+
+
+def load_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Restore moments and counters; rates, decay and other options stay as configured now.
+
+    Raises
+    ------
+    DataError
+        If `state` belongs to another optimizer or model.
+    """
+    options = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(state)
+    except (ValueError, KeyError) as error:
+        raise DataError(f"the optimizer state of the checkpoint does not fit this model: {error}") from None
+    for group, option in zip(optimizer.param_groups, options, strict=True):
+        group.update(option)
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[nn.Parameter], limit: float | None) -> torch.Tensor:
+    """Scale the gradients to a norm of at most `limit`; return the norm before, without waiting for it."""
+    bound = float("inf") if limit is None else limit
+    return torch.nn.utils.clip_grad_norm_(parameters, bound, error_if_nonfinite=False)
