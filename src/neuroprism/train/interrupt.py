@@ -29,6 +29,7 @@ class InterruptFlag:
         self._installed = False
 
     def __enter__(self) -> InterruptFlag:
+        self.requested = False
         if threading.current_thread() is threading.main_thread():
             self._former = signal.signal(signal.SIGINT, self._note)
             self._installed = True

@@ -1,0 +1,197 @@
+"""Everything that changes while a model trains, and how it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from neuroprism.core.errors import ConfigError, DataError
+from neuroprism.train.checkpoint import Checkpoint, load_model_state
+from neuroprism.train.config import TrainingConfig
+from neuroprism.train.ema import AveragedWeights
+from neuroprism.train.non_finite_guard import NonFiniteGuard
+from neuroprism.train.optim import build_optimizer, clip_gradients, load_optimizer_state
+from neuroprism.train.running_statistics import RunningStatistics
+from neuroprism.train.schedules import Schedule
+from neuroprism.train.seed import random_states, restore_random_states, torch_states
+from neuroprism.train.selection import BestEpoch, Criterion
+from neuroprism.train.stopping import EarlyStopping
+from neuroprism.train.task import Task
+
+
+class TrainingState:
+    """Model, optimizer, schedule, average, counters: what a checkpoint of training holds.
+
+    Parameters
+    ----------
+    task
+        Brings the model.
+    config
+        Of training.
+    fabric
+        Places the model.
+    n_batches
+        Batches of an epoch that are used.
+    compile_model
+        Compiles the model, None to leave it as it is.
+
+    Attributes
+    ----------
+    network
+        The model prepared for device and precision; `model` is the plain one.
+    epoch
+        Epochs that are complete.
+    batch
+        Batches used of the epoch that runs.
+    step
+        Optimizer steps taken, refused ones included.
+    torn
+        A step is being applied; the state is that of no point in training.
+    """
+
+    def __init__(
+        self,
+        task: Task[Any],
+        config: TrainingConfig,
+        fabric: Fabric,
+        *,
+        n_batches: int,
+        compile_model: Callable[[nn.Module], nn.Module] | None = None,
+    ) -> None:
+        self.task = task
+        self.fabric = fabric
+        self.n_batches = n_batches
+        self.model = fabric.to_device(task.model)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._scaler = getattr(fabric.strategy.precision, "scaler", None)
+        self.optimizer = build_optimizer(self.model, config.optimizer, allow_fused=self._scaler is None)
+        runnable = compile_model(self.model) if compile_model else self.model
+        self.network: nn.Module
+        self.network, self._stepper = fabric.setup(runnable, self.optimizer, _reapply_compile=False)
+        self.steps_per_epoch = -(-n_batches // config.accumulation_steps)
+        criterion = Criterion(config.early_stopping.monitor, config.early_stopping.mode)
+        self.schedule = Schedule(
+            config.scheduler,
+            learning_rate=config.optimizer.learning_rate,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=config.epochs,
+            maximize=criterion.mode == "max",
+        )
+        self.average = AveragedWeights(self.model, config.ema_decay) if config.ema_decay else None
+        self.best = BestEpoch(criterion)
+        self.stopping = EarlyStopping(config.early_stopping)
+        self.guard = NonFiniteGuard(self.optimizer, policy=config.on_non_finite, device=fabric.device)
+        self._statistics = RunningStatistics(self.model)
+        self.epoch = 0
+        self.batch = 0
+        self.step = 0
+        self.torn = False
+        self.evaluation: dict[str, float] = {}
+        self._torch_states = torch_states()
+
+    def begin_step(self) -> None:
+        """Clear the gradients."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self._statistics.keep()
+
+    def clip(self, limit: float | None) -> Tensor:
+        """Clip the gradients to `limit`; return their norm before."""
+        self.fabric.strategy.precision.unscale_gradients(self.optimizer)
+        return clip_gradients(self.parameters, limit)
+
+    def is_overflow(self, total: Tensor, *, refused: bool | Tensor) -> bool:
+        """Tell whether only the float16 loss scale, which adapts itself, made the gradients overflow."""
+        if self._scaler is None or refused is not True:
+            return False
+        return bool(torch.isfinite(total)) and self._scaler.get_scale() > 1
+
+    def apply(self, *, refused: bool | Tensor) -> float:
+        """Make the optimizer step unless it is refused; count it; return its learning rate."""
+        self.torn = True
+        lr = self.schedule.apply(self.optimizer, self.step)
+        self.step += 1
+        self._statistics.take_back(refused=refused)
+        if refused is True and self._scaler is None:
+            return lr
+        # A loss scaler leaves out the bad step itself and lowers its scale.
+        self._stepper.step()
+        if self.average is not None and refused is not True:
+            self.average.update(self.step, applied=1 - refused if isinstance(refused, Tensor) else None)
+        return lr
+
+    def mark(self) -> None:
+        """Remember the random states as those of a point from which training can continue."""
+        self._torch_states = torch_states()
+        self.torn = False
+
+    def close_epoch(self) -> None:
+        """Count the epoch as complete."""
+        self.epoch += 1
+        self.batch = 0
+        self.mark()
+
+    def checkpoint(self, **more: Any) -> Checkpoint:
+        """Return everything as of the last `mark`; `more` are further fields of `Checkpoint`."""
+        return Checkpoint(
+            epoch=self.epoch,
+            batch=self.batch,
+            step=self.step,
+            task=self.task.name,
+            model=dict(self.model.state_dict()),
+            average=self.average.state_dict() if self.average else None,
+            task_state=self.task.checkpoint_state(),
+            evaluation=self.evaluation,
+            training={
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "stopping": self.stopping.state_dict(),
+                "best": self.best.state_dict(),
+                "scaler": self._scaler.state_dict() if self._scaler else {},
+                "random": {**random_states(), **self._torch_states},
+                "n_batches": self.n_batches,
+            },
+            **more,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from `checkpoint`.
+
+        Raises
+        ------
+        DataError
+            If it belongs to another task or model.
+        ConfigError
+            If it lies inside an epoch that now has another number of batches.
+        """
+        if checkpoint.task != self.task.name:
+            raise DataError(f"the checkpoint is of task '{checkpoint.task}', not '{self.task.name}'")
+        saved = checkpoint.training
+        if checkpoint.batch and saved["n_batches"] != self.n_batches:
+            raise ConfigError(
+                f"the checkpoint lies inside an epoch of {saved['n_batches']} batches, which now has "
+                f"{self.n_batches}; resume with the former data and batch size"
+            )
+        load_model_state(self.model, checkpoint.model)
+        load_optimizer_state(self.optimizer, saved["optimizer"])
+        self._restore_average(checkpoint)
+        self.schedule.load_state_dict(saved["schedule"])
+        self.stopping.load_state_dict(saved["stopping"])
+        self.best.load_state_dict(saved["best"])
+        if self._scaler and saved["scaler"]:
+            self._scaler.load_state_dict(saved["scaler"])
+        self.epoch, self.batch, self.step = checkpoint.epoch, checkpoint.batch, checkpoint.step
+        self.evaluation = checkpoint.evaluation
+        restore_random_states(saved["random"])
+        self.mark()
+
+    def _restore_average(self, checkpoint: Checkpoint) -> None:
+        """Continue the average; where the checkpoint has none, it starts at the weights."""
+        if self.average is None:
+            return
+        weights = dict(self.model.named_parameters())
+        average = checkpoint.average or {}
+        self.average.load_state_dict({name: average.get(name, weight) for name, weight in weights.items()})

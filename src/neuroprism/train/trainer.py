@@ -1,0 +1,275 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from neuroprism.core.errors import TrainingError
+from neuroprism.train.checkpoint import Checkpoint
+from neuroprism.train.checkpoint_keeper import CheckpointKeeper
+from neuroprism.train.config import HardwareConfig, ReproducibilityConfig, TrainingConfig
+from neuroprism.train.data_order import batches_of
+from neuroprism.train.hardware import build_fabric
+from neuroprism.train.histograms import gradient_histograms, weight_histograms
+from neuroprism.train.interrupt import InterruptFlag, TrainingInterrupted
+from neuroprism.train.plan import batches_per_epoch
+from neuroprism.train.seed import seed_everything
+from neuroprism.train.selection import validation_series
+from neuroprism.train.state import TrainingState
+from neuroprism.train.step_recorder import StepRecorder
+from neuroprism.train.task import Evaluation, Task
+from neuroprism.train.update import Update
+from neuroprism.train.validation import check_criterion, validate
+
+if TYPE_CHECKING:
+    from neuroprism.monitor import Monitor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitResult:
+    """How training ended.
+
+    Attributes
+    ----------
+    n_epochs, n_steps
+        Epochs and optimizer steps in all, those before a resume included.
+    best_epoch, best_value
+        Epoch selected by `training.early_stopping.monitor` and its value; None without one.
+    stopped_early
+        Whether early stopping ended training.
+    last_path, best_path
+        Checkpoints; None where there is none.
+    """
+
+    n_epochs: int
+    n_steps: int
+    best_epoch: int | None
+    best_value: float | None
+    stopped_early: bool
+    last_path: Path | None
+    best_path: Path | None
+
+
+class Trainer:
+    """Trains a `Task` and tells a monitor everything about it.
+
+    Parameters
+    ----------
+    config
+        Of training.
+    hardware
+        Device and precision.
+    reproducibility
+        Seeds; `fit` begins with them, so that training does not depend on what ran before.
+    monitor
+        Where every number goes. The trainer closes it when training fails or
+        is interrupted; after success it stays open for test results.
+    folder
+        Run folder; checkpoints go to ``checkpoints`` in it.
+    histogram_every_n_epochs
+        Epochs between histograms of weights and gradients; None for none.
+    run_config
+        Resolved configuration of the whole run, stored in checkpoints.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        hardware: HardwareConfig,
+        reproducibility: ReproducibilityConfig,
+        monitor: Monitor,
+        folder: str | Path,
+        histogram_every_n_epochs: int | None = None,
+        run_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = config
+        self.hardware = hardware
+        self.reproducibility = reproducibility
+        self.monitor = monitor
+        self.histogram_every_n_epochs = histogram_every_n_epochs
+        self.fabric = build_fabric(hardware)
+        self._keeper = CheckpointKeeper(
+            Path(folder), config.checkpointing, monitor=monitor, run_config=run_config
+        )
+        self._flag = InterruptFlag()
+
+    def fit(
+        self,
+        task: Task[Any],
+        train_loader: Iterable[Any],
+        val_loader: Iterable[Any],
+        *,
+        resume: Checkpoint | None = None,
+    ) -> FitResult:
+        """Train `task` until the last epoch or early stopping.
+
+        Parameters
+        ----------
+        task
+            Model, losses and evaluation.
+        train_loader
+            Training batches, with a length; one from `make_loader` makes the
+            order of the data a function of seed and epoch.
+        val_loader
+            Validation batches.
+        resume
+            Checkpoint to continue from; the monitor must have been opened at the same point.
+
+        Raises
+        ------
+        TrainingInterrupted
+            After Ctrl-C; `checkpoints/last.pt` then holds the last complete step.
+        TrainingError
+            If a loss or gradient is not finite, or an alert asks to stop.
+        UserError
+            If configuration, data and checkpoint do not fit together.
+        """
+        check_criterion(task, self.config)
+        state = self._begin(task, train_loader, resume)
+        with self._flag:
+            try:
+                while state.epoch < self.config.epochs and not state.stopping.stop:
+                    self._flag.obey()
+                    self._train_epoch(state, train_loader)
+                    evaluation = self._validate(state, val_loader)
+                    self._close_epoch(state, evaluation)
+                self._flag.obey()
+            except KeyboardInterrupt:
+                self._interrupted(state)
+            except TrainingError as error:
+                self.monitor.close("failed", str(error))
+                raise
+        return self._result(state)
+
+    def _update_metrics(
+        self, metrics: SimpleNamespace, loss_components: Mapping[str, Tensor], batch: Any
+    ) -> None:
+        """Add metrics of your own; override this.
+
+        Called for every training batch, without gradients. An attribute that
+        is set on `metrics` becomes a metric of the step and a mean of the
+        epoch, and reaches every sink. Tensors may stay on the device.
+
+        Parameters
+        ----------
+        metrics
+            Empty; set numbers or scalar tensors on it.
+        loss_components
+            Raw components of the batch, detached.
+        batch
+            The batch, on the device.
+        """
+
+    def _compile(self, model: nn.Module) -> nn.Module:
+        """Return the model compiled as `hardware.compile_model` asks; override to choose a backend."""
+        return cast(nn.Module, torch.compile(model))
+
+    def _begin(
+        self, task: Task[Any], train_loader: Iterable[Any], resume: Checkpoint | None
+    ) -> TrainingState:
+        if resume is None:
+            seed_everything(self.reproducibility)
+        state = TrainingState(
+            task,
+            self.config,
+            self.fabric,
+            n_batches=batches_per_epoch(train_loader, self.config),
+            compile_model=self._compile if self.hardware.compile_model else None,
+        )
+        if resume is not None:
+            state.restore(resume)
+        self._update = Update(
+            state,
+            combine=self.monitor.combine,
+            add_metrics=self._update_metrics,
+            gradient_clip=self.config.gradient_clip,
+        )
+        self._recorder = StepRecorder(
+            self.monitor, policy=self.config.on_non_finite, log_frequency=self.config.log_frequency
+        )
+        return state
+
+    def _train_epoch(self, state: TrainingState, loader: Iterable[Any]) -> None:
+        """Make the optimizer steps of an epoch, from where `state` is in it."""
+        state.network.train()
+        batches = batches_of(loader, epoch=state.epoch + 1, first_batch=state.batch)
+        while state.batch < state.n_batches:
+            n = min(self.config.accumulation_steps, state.n_batches - state.batch)
+            record = self._update.take(islice(batches, n), n)
+            state.batch += n
+            state.mark()
+            self._recorder.add(record)
+            self._flag.obey()
+        self._recorder.settle()
+
+    def _validate(self, state: TrainingState, loader: Iterable[Any]) -> Evaluation | None:
+        """Evaluate the averaged weights where it is due."""
+        epoch = state.epoch + 1
+        if epoch % self.config.validation.frequency and epoch != self.config.epochs:
+            return None
+        self.monitor.flush()
+        return validate(
+            state,
+            loader,
+            compute_metrics=self.config.validation.compute_metrics,
+            between_batches=self._flag.obey,
+        )
+
+    def _close_epoch(self, state: TrainingState, evaluation: Evaluation | None) -> None:
+        """Select, record and save."""
+        is_best = None if evaluation is None else self._judge(state, evaluation)
+        state.close_epoch()
+        if self.histogram_every_n_epochs and state.epoch % self.histogram_every_n_epochs == 0:
+            self.monitor.histograms(
+                weights=weight_histograms(state.model), gradients=gradient_histograms(state.model)
+            )
+        self.monitor.epoch(
+            val=evaluation.losses if evaluation else None,
+            metrics=evaluation.metrics if evaluation else None,
+            best=is_best,
+        )
+        self._keeper.after_epoch(state, is_best=bool(is_best))
+        self._recorder.stop_if_asked()
+
+    def _judge(self, state: TrainingState, evaluation: Evaluation) -> bool:
+        """Let everything that waits for the criterion see it; return whether the epoch is the best."""
+        components = state.task.components
+        value = state.best.criterion.value(evaluation, components)
+        state.evaluation = validation_series(evaluation, components)
+        state.schedule.observe(value, step=state.step)
+        state.stopping.observe(value)
+        return state.best.observe(value, state.epoch + 1)
+
+    def _interrupted(self, state: TrainingState) -> None:
+        """Save the last complete step, say so, and leave."""
+        self._recorder.settle()
+        if not state.torn:
+            self._keeper.interrupted(state)
+        self.monitor.close("interrupted", "stopped by Ctrl-C")
+        how = (
+            f"continue with --resume {self._keeper.last}"
+            if self._keeper.last.exists()
+            else "nothing was saved"
+        )
+        raise TrainingInterrupted(f"interrupted after step {state.step}; {how}") from None
+
+    def _result(self, state: TrainingState) -> FitResult:
+        found = state.best.epoch is not None
+        return FitResult(
+            n_epochs=state.epoch,
+            n_steps=state.step,
+            best_epoch=state.best.epoch,
+            best_value=state.best.value if found else None,
+            stopped_early=state.stopping.stop and state.epoch < self.config.epochs,
+            last_path=self._keeper.last if self._keeper.last.exists() else None,
+            best_path=self._keeper.best if self._keeper.best.exists() else None,
+        )
