@@ -1,0 +1,197 @@
+"""TensorBoard event files, written with the `tensorboard` package alone.
+
+Two axes, never mixed in one series: ``step/...`` and ``alerts/...`` have the
+optimizer step, everything else the epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from neuroprism.core.breakdown import shares, weighted_parts
+from neuroprism.core.records import Alert, EpochRecord, Resumed, RunRecord, TestRecord, epoch_series
+from neuroprism.monitor.histograms import Histograms
+from neuroprism.monitor.sinks.protocol import Record
+from neuroprism.monitor.sinks.tfrecord import frame, read_records
+from neuroprism.monitor.window import StepWindow
+
+STEP_AXIS = ("step/", "alerts/")
+
+
+class TensorBoard:
+    """Writes one event file per attempt into the run folder.
+
+    Series: ``step/<component>``, ``step/total``, ``step/lr``,
+    ``step/grad_norm``, ``step/metric/<name>`` for the first step and every
+    `log_frequency` steps; per epoch ``train/<name>``, ``val/<name>``,
+    ``loss_breakdown/<component>`` (weighted training mean),
+    ``loss_share/<component>``; ``test/<name>``; histograms
+    ``weights/<parameter>`` and ``gradients/<parameter>``; ``alerts/<kind>`` as
+    text. The custom-scalars tab groups them.
+
+    All values of a step or an epoch go into one event, which is in the file
+    when `write` returns. After a resume the file is written anew without what
+    came after the checkpoint, so that no reader sees a point twice.
+
+    Parameters
+    ----------
+    log_frequency
+        Rows of `steps.jsonl` that are shown: multiples of this number.
+    """
+
+    name = "tensorboard"
+
+    def __init__(self, log_frequency: int = 100) -> None:
+        self.log_frequency = log_frequency
+        self._path: Path | None = None
+
+    def open(self, run: RunRecord, folder: Path) -> None:
+        """Load `tensorboard`; the file appears with the first record."""
+        from neuroprism.monitor.sinks import event_protos
+
+        self._protos = event_protos
+        self._run, self._folder = run, folder
+        self._epoch = 0
+        self._step = 0
+
+    def write(self, record: Record) -> None:
+        """Write the values of `record`."""
+        if self._path is None:
+            resumed = record if isinstance(record, Resumed) else None
+            self._begin_file(resumed)
+        match record:
+            case StepWindow():
+                self._append(self._step_events(record))
+            case EpochRecord():
+                self._epoch = record.epoch
+                self._append([self._scalars(record.epoch, epoch_scalars(self._run, record))])
+            case Histograms():
+                self._append([self._histograms(record)])
+            case Alert():
+                self._append([self._alert(record)])
+            case TestRecord():
+                numbers = {epoch_series("test", k): v for k, v in (record.losses | record.metrics).items()}
+                self._append([self._scalars(record.best_epoch or self._epoch, numbers)])
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._path is not None:
+            self._file.close()
+            self._path = None
+
+    def _scalars(self, step: int, numbers: dict[str, float]) -> Any:
+        return self._protos.summary_event(step, self._protos.scalar_values(numbers))
+
+    def _step_events(self, window: StepWindow) -> Iterator[Any]:
+        self._step = int(window.step[-1]) if len(window) else self._step
+        shown = (window.step % self.log_frequency == 0) | (window.step == 1)
+        for index in shown.nonzero()[0]:
+            i = int(index)
+            yield self._scalars(int(window.step[i]), step_scalars(window, i))
+
+    def _histograms(self, record: Histograms) -> Any:
+        groups = (("weights", record.weights), ("gradients", record.gradients))
+        values = [
+            self._protos.histogram_value(f"{group}/{name}", histogram)
+            for group, histograms in groups
+            for name, histogram in histograms.items()
+            if histogram.counts.sum() > 0
+        ]
+        return self._protos.summary_event(record.epoch, values)
+
+    def _alert(self, alert: Alert) -> Any:
+        where = f" in `{alert.component}`" if alert.component else ""
+        advice = f"\n\n{alert.advice}" if alert.advice else ""
+        text = f"**{alert.severity}: {alert.kind}**{where}\n\n{alert.message}{advice}"
+        step = self._step if alert.step is None else alert.step
+        return self._protos.summary_event(step, [self._protos.text_value(f"alerts/{alert.kind}", text)])
+
+    def _append(self, events: Iterable[Any]) -> None:
+        data = b"".join(frame(event.SerializeToString()) for event in events)
+        if data:
+            self._file.write(data)
+
+    def _begin_file(self, resumed: Resumed | None) -> None:
+        """Create the file; after a resume with everything that is kept of the earlier ones."""
+        earlier = sorted(self._folder.glob("events.out.tfevents.*")) if resumed else []
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        path = self._folder / f"{name}.{len(earlier)}"
+        if resumed is None:
+            self._file = path.open("ab", buffering=0)
+            self._append(self._head(restart=False))
+        else:
+            # Readers look for "tfevents" in the name: they see the file when it is complete.
+            unfinished = self._folder / ".tensorboard.tmp"
+            self._file = unfinished.open("wb", buffering=0)
+            self._append(self._head(restart=True))
+            for old in self._since_restart(earlier):
+                self._copy_kept(old, resumed)
+            unfinished.rename(path)
+            # Emptied, not removed: an open reader would wait for a removed file for ever.
+            for old in earlier:
+                os.truncate(old, 0)
+        self._path = path
+
+    def _head(self, *, restart: bool) -> list[Any]:
+        layout = self._protos.layout_value(self._run.components)
+        events = [self._protos.version_event(), self._protos.summary_event(0, [layout])]
+        # A reader that is open meanwhile drops what it read from the earlier files.
+        return [events[0], self._protos.restart_event(), events[1]] if restart else events
+
+    def _since_restart(self, files: list[Path]) -> list[Path]:
+        """Return the files from the last rewritten one on; a kill may have left the ones before."""
+        for index in range(len(files) - 1, 0, -1):
+            head = islice(read_records(files[index]), 2)
+            if any(self._protos.parse_event(data).HasField("session_log") for data in head):
+                return files[index:]
+        return files
+
+    def _copy_kept(self, old: Path, resumed: Resumed) -> None:
+        for data in read_records(old):
+            event = self._protos.parse_event(data)
+            tags = [value.tag for value in event.summary.value]
+            if not tags or tags[0] == self._protos.LAYOUT_TAG or tags[0].startswith("test/"):
+                continue
+            limit = resumed.step if tags[0].startswith(STEP_AXIS) else resumed.epoch - 1
+            if event.step <= limit:
+                self._file.write(frame(data))
+
+
+def step_scalars(window: StepWindow, index: int) -> dict[str, float]:
+    """Return the numbers of one row of a window under their ``step/`` tags; only what was given."""
+    numbers = {f"step/{name}": value for name, value in window.row(index).items()}
+    lr = float(window.lr[index])
+    if lr == lr:  # NaN: not given
+        numbers["step/lr"] = lr
+    if window.grad_norm_given[index]:
+        numbers["step/grad_norm"] = float(window.grad_norm[index])
+    for name, values in window.metrics.items():
+        value = float(values[index])
+        if value == value:
+            numbers[f"step/metric/{name}"] = value
+    return numbers
+
+
+def epoch_scalars(run: RunRecord, record: EpochRecord) -> dict[str, float]:
+    """Return all numbers of an epoch under their tags, the breakdown of the training loss included."""
+    parts = weighted_parts(run.components, record.train)
+    optional = {
+        "train/lr": record.lr,
+        "train/grad_norm": record.grad_norm,
+        "train/samples_per_second": record.samples_per_second,
+        "train/epoch_seconds": record.seconds,
+    }
+    return {
+        **record.series(),
+        **{tag: number for tag, number in optional.items() if number is not None},
+        **{f"loss_breakdown/{name}": part for name, part in parts.items()},
+        **{f"loss_share/{name}": share for name, share in shares(parts).items()},
+    }
