@@ -17,6 +17,7 @@ from neuroprism.core.errors import DataError
 from neuroprism.train.optimizer_config import AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig
 
 BASE_RATE = "base_lr"
+_FUSED_DEVICES = {"cpu", "cuda", "mps"}
 
 
 def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
@@ -58,13 +59,11 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, *, allow_fused: b
     groups = parameter_groups(model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
     if not groups:
         raise ValueError("the model has no trainable parameter")
-    if allow_fused:
-        try:
-            return _build(groups, config, fused=True)
-        except RuntimeError:
-            # This device, or a complex parameter, has no fused implementation.
-            groups = [dict(group) for group in groups]
-    return _build(groups, config, fused=None)
+    fused = allow_fused and all(
+        p.is_floating_point() and p.device.type in _FUSED_DEVICES for g in groups for p in g["params"]
+    )
+    # None lets PyTorch choose; True is never assumed by it.
+    return _build(groups, config, fused=fused or None)
 
 
 def _build(groups: Iterable[dict[str, Any]], config: OptimizerConfig, *, fused: bool | None) -> Optimizer:

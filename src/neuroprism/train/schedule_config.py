@@ -67,7 +67,7 @@ class MultistepConfig(_ScheduleConfig):
     @classmethod
     def _increase(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
         if not milestones or milestones[0] <= 0 or any(a >= b for a, b in pairwise(milestones)):
-            raise ValueError("milestones must be positive and increasing, e.g. [30, 60]")
+            raise ValueError("must be positive and increasing, e.g. [30, 60]")
         return milestones
 
 
@@ -110,7 +110,7 @@ class CosineWarmRestartsConfig(_ScheduleConfig):
     @classmethod
     def _whole(cls, value: object) -> object:
         if isinstance(value, float) and not value.is_integer():
-            raise ValueError(f"T_mult must be a whole number, e.g. 1 or 2, not {value}")
+            raise ValueError(f"must be a whole number, e.g. 1 or 2, not {value}")
         return value
 
 
