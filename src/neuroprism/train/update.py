@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neuroprism.core.records import TOTAL
 from neuroprism.train.state import TrainingState
 from neuroprism.train.step_recorder import StepRecord
 from neuroprism.train.task import LossTerms
@@ -81,7 +82,10 @@ class Update:
         namespace = SimpleNamespace()
         with torch.no_grad():
             self._add_metrics(namespace, detached, batch)
-        means.add(terms, detached, total.detach(), vars(namespace), state.task.n_samples(batch))
+        metrics = vars(namespace)
+        for name in metrics.keys() & (detached.keys() | {TOTAL}):
+            raise ValueError(f"metric '{name}' is the name of a loss component; choose another")
+        means.add(terms, detached, total.detach(), metrics, state.task.n_samples(batch))
         means.ids.append(state.task.sample_ids(batch))
 
 
