@@ -184,6 +184,8 @@ class TrainingState:
         if self._scaler and saved["scaler"]:
             self._scaler.load_state_dict(saved["scaler"])
         self.epoch, self.batch, self.step = checkpoint.epoch, checkpoint.batch, checkpoint.step
+        if self.step:
+            self.schedule.apply(self.optimizer, self.step - 1)
         self.evaluation = checkpoint.evaluation
         restore_random_states(saved["random"])
         self.mark()
