@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -31,11 +31,11 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the bar reads; a test moves them."""
     now = [1000.0]
     monkeypatch.setattr(progress_bar, "perf_counter", lambda: now[0])
-    return iter([now]).__next__()  # type: ignore[return-value]
+    return now
 
 
 def end(epoch: int, step: int) -> EpochRecord:
@@ -95,7 +95,7 @@ def test_each_epoch_has_its_own_bar_and_no_thread_stays(six_run: RunRecord, make
             bar.write(make_window([LOSSES], first_step=2 * (epoch - 1) + step, epoch=epoch))
         bar.write(end(epoch, 2 * epoch))
     bar.close()
-    assert [line for line in stream.getvalue().split("\n") if "2/2" in line].__len__() == 2
+    assert len([line for line in stream.getvalue().split("\n") if "2/2" in line]) == 2
     assert threading.active_count() == before
 
 
