@@ -75,7 +75,9 @@ class AbrRecordings:
     @property
     def time_ms(self) -> NDArray[np.float64]:
         """Time of each sample after stimulus onset, (T,)."""
-        return self.start_ms + np.arange(self.n_times) * (1000.0 / self.sample_rate_hz)
+        return np.float64(self.start_ms) + np.arange(self.n_times, dtype=np.float64) * (
+            1000.0 / self.sample_rate_hz
+        )
 
     @property
     def ear_id(self) -> NDArray[np.str_]:
@@ -97,7 +99,8 @@ class AbrRecordings:
         """Where a present wave V peaks before or after the recorded window, (N,)."""
         last_ms = self.time_ms[-1]
         latency_ms = self.v_latency_ms
-        return self.v_present & ((latency_ms < self.start_ms) | (latency_ms > last_ms))
+        outside: NDArray[np.bool_] = (latency_ms < self.start_ms) | (latency_ms > last_ms)
+        return self.v_present & outside
 
     @property
     def v_mask(self) -> NDArray[np.bool_]:
@@ -168,7 +171,8 @@ class AbrRecordings:
 def _check_scalars(recordings: AbrRecordings) -> None:
     if recordings.signal_uv.ndim != 2 or recordings.signal_uv.size == 0:
         raise DataError(
-            f"signal_uv must be a non-empty table recordings x samples, not of shape {recordings.signal_uv.shape}"
+            "signal_uv must be a non-empty table recordings x samples, "
+            f"not of shape {recordings.signal_uv.shape}"
         )
     for name in ("sample_rate_hz", "window_ms"):
         value = getattr(recordings, name)
@@ -177,8 +181,8 @@ def _check_scalars(recordings: AbrRecordings) -> None:
     expected_ms = recordings.n_times * 1000.0 / recordings.sample_rate_hz
     if abs(expected_ms - recordings.window_ms) > 0.5 * 1000.0 / recordings.sample_rate_hz:
         raise DataError(
-            f"signal_uv has {recordings.n_times} samples at {recordings.sample_rate_hz:g} Hz = {expected_ms:g} ms, "
-            f"but window_ms says {recordings.window_ms:g}"
+            f"signal_uv has {recordings.n_times} samples at {recordings.sample_rate_hz:g} Hz, "
+            f"which is {expected_ms:g} ms, but window_ms says {recordings.window_ms:g}"
         )
     if recordings.signal_unit not in ("uV", "zscore"):
         raise DataError(f"signal_unit must be 'uV' or 'zscore', not '{recordings.signal_unit}'")
@@ -214,7 +218,8 @@ def _check_range(array: NDArray[np.generic], column: Column) -> None:
         if wrong.any():
             row = _first_row(wrong)
             raise DataError(
-                f"{column.name} is {array[row]:g} {column.unit} in recording {row}, {word} the plausible {limit:g}"
+                f"{column.name} is {array[wrong][0]:g} {column.unit} in recording {row}, "
+                f"{word} the plausible {limit:g}"
             )
 
 
@@ -232,7 +237,8 @@ def _check_unit(recordings: AbrRecordings) -> None:
     if not low <= sd <= high:
         guess = "volts or millivolts" if sd < low else "nanovolts or raw counts"
         raise DataError(
-            f"signal_uv has a median SD of {sd:.3g} uV, outside {low:g} to {high:g}: the values look like {guess}"
+            f"signal_uv has a median SD of {sd:.3g} uV, outside {low:g} to {high:g}: "
+            f"the values look like {guess}"
         )
 
 
@@ -241,15 +247,15 @@ def _check_labels(recordings: AbrRecordings) -> None:
     if top >= len(recordings.class_names):
         row = _first_row(recordings.hearing_class == top)
         raise DataError(
-            f"hearing_class is {top} in recording {row}, but there are {len(recordings.class_names)} class names"
+            f"hearing_class is {top} in recording {row}, "
+            f"but there are {len(recordings.class_names)} class names"
         )
     for name, allowed in (("ear", ("L", "R")), ("polarity", POLARITIES)):
-        wrong = ~np.isin(getattr(recordings, name), allowed)
+        values = getattr(recordings, name)
+        wrong = ~np.isin(values, allowed)
         if wrong.any():
             row = _first_row(wrong)
-            raise DataError(
-                f"{name} is '{getattr(recordings, name)[row]}' in recording {row}; allowed: {', '.join(allowed)}"
-            )
+            raise DataError(f"{name} is '{values[row]}' in recording {row}; allowed: {', '.join(allowed)}")
     if (recordings.patient_id == "").any():
         raise DataError(f"patient_id is empty in recording {_first_row(recordings.patient_id == '')}")
     wrong = recordings.v_present & ~recordings.v_marked
