@@ -122,7 +122,8 @@ class Trainer:
         val_loader
             Validation batches.
         resume
-            Checkpoint to continue from; the monitor must have been opened at the same point.
+            Checkpoint to continue from; open the monitor at the same point with
+            ``resume=ResumePoint.from_state(checkpoint.monitor)``.
 
         Raises
         ------
