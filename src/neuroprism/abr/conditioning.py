@@ -32,9 +32,7 @@ class ConditionEmbedding(nn.Module):
         size = config.hidden_dim
         self.use_fmp = use_fmp
         self.time = TimeEmbedding(size)
-        self.condition = nn.Sequential(
-            nn.Linear(2 * len(CONDITIONS), size), nn.SiLU(), nn.Linear(size, size)
-        )
+        self.condition = nn.Sequential(nn.Linear(2 * len(CONDITIONS), size), nn.SiLU(), nn.Linear(size, size))
         self.null = nn.Parameter(0.02 * torch.randn(size))
         self.out = nn.Sequential(nn.SiLU(), nn.Linear(size, size), nn.SiLU(), nn.Dropout(config.dropout))
 

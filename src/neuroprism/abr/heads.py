@@ -51,7 +51,9 @@ class LatencyPrior:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
-            raise ValueError(f"latency prior needs a finite mean and a positive sd, not {self.mean}, {self.sd}")
+            raise ValueError(
+                f"latency prior needs a finite mean and a positive sd, not {self.mean}, {self.sd}"
+            )
 
 
 class _Head(nn.Module):

@@ -5,7 +5,7 @@ Letters: B batch, T samples, F condition columns (`neuroprism.abr.conditioning.C
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class HierarchicalUNet(nn.Module):
 
     The diffusion path denoises ``x_t`` at step ``t`` under a condition that may be dropped.
     The task path reads the observed recording through the same trunk at t = 0, always under
-    its condition and never with Fmp, down to the second-finest level of the decoder.
+    its condition and never with Fmp.
 
     Parameters
     ----------
@@ -75,13 +75,12 @@ class HierarchicalUNet(nn.Module):
         super().__init__()
         sizes = config.architecture
         self.samples_per_step = sizes.samples_per_step
-        self.task_level = min(1, sizes.n_levels - 1)
         self.embedding = ConditionEmbedding(sizes.film, use_fmp=config.use_fmp)
         self.encoder = Encoder(sizes)
         self.decoder = nn.ModuleList(DecoderLevel(sizes, level) for level in range(sizes.n_levels))
         self.signal_output = SignalOutput(sizes)
         self.heads = TaskHeads(
-            sizes.channels[self.task_level],
+            sizes.channels[0],
             sizes.channels[-1],
             sizes.film.hidden_dim,
             n_classes=n_classes,
@@ -120,12 +119,9 @@ class HierarchicalUNet(nn.Module):
             drop=torch.cat((drop, _flags(n, x_t))),
             hide_fmp=torch.cat((_flags(n, x_t), ~_flags(n, x_t))),
         )
-        padded = self._pad(torch.cat((x_t, observed)), condition)
-        features = self.encoder(padded, embedding)
-        coarse = self._decode(features, embedding)
-        tasks = self._tasks(coarse[n:], features[-1][n:], embedding[n:], x_t.shape[-1])
-        fine = [level[:n] for level in features[: self.task_level]]
-        return AbrPrediction(self._signal(coarse[:n], fine, embedding[:n], x_t.shape[-1]), tasks)
+        fine, coarse = self._trunk(torch.cat((x_t, observed)), condition, embedding)
+        tasks = self._tasks(fine[n:], coarse[n:], embedding[n:], x_t.shape[-1])
+        return AbrPrediction(self._signal(fine[:n], x_t.shape[-1]), tasks)
 
     def predict_signal(
         self, x_t: Tensor, t: Tensor, condition: Tensor, missing: Tensor, drop: Tensor | None = None
@@ -134,19 +130,24 @@ class HierarchicalUNet(nn.Module):
         keep = _flags(x_t.shape[0], x_t)
         drop = keep if drop is None else drop
         embedding = self.embedding(t, condition, missing, drop=drop, hide_fmp=keep)
-        features = self.encoder(self._pad(x_t, condition), embedding)
-        coarse = self._decode(features, embedding)
-        return self._signal(coarse, features[: self.task_level], embedding, x_t.shape[-1])
+        fine, _ = self._trunk(x_t, condition, embedding)
+        return self._signal(fine, x_t.shape[-1])
 
     def predict_tasks(self, observed: Tensor, condition: Tensor, missing: Tensor) -> TaskPrediction:
         """Read the tasks from recordings (B, 1, T) and their conditions (B, F)."""
         keep = _flags(observed.shape[0], observed)
         t = torch.zeros(observed.shape[0], dtype=torch.long, device=observed.device)
         embedding = self.embedding(t, condition, missing, drop=keep, hide_fmp=~keep)
-        features = self.encoder(self._pad(observed, condition), embedding)
-        return self._tasks(
-            self._decode(features, embedding), features[-1], embedding, observed.shape[-1]
-        )
+        fine, coarse = self._trunk(observed, condition, embedding)
+        return self._tasks(fine, coarse, embedding, observed.shape[-1])
+
+    def _trunk(self, x: Tensor, condition: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of the decoder's finest and of the encoder's coarsest level."""
+        features = self.encoder(self._pad(x, condition), embedding)
+        h = features[-1]
+        for level in range(len(features) - 1, -1, -1):
+            h = self.decoder[level](h, features[level], embedding)
+        return h, features[-1]
 
     def _pad(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return (B, 1, T) as (B, T', 1) with zeros up to a length that every level divides."""
@@ -160,25 +161,14 @@ class HierarchicalUNet(nn.Module):
         missing = -x.shape[-1] % self.samples_per_step
         return nn.functional.pad(x, (0, missing)).transpose(1, 2)
 
-    def _decode(self, features: list[Tensor], embedding: Tensor) -> Tensor:
-        """Run the decoder from the coarsest level to the one that the tasks read."""
-        h = features[-1]
-        for level in range(len(features) - 1, self.task_level - 1, -1):
-            h = self.decoder[level](h, features[level], embedding)
-        return h
-
-    def _signal(self, h: Tensor, fine: list[Tensor], embedding: Tensor, n_samples: int) -> Tensor:
-        """Run the remaining, finer levels and cut the padding."""
-        for level in range(self.task_level - 1, -1, -1):
-            h = self.decoder[level](h, fine[level], embedding)
-        y = cast(Tensor, self.signal_output(h))
+    def _signal(self, h: Tensor, n_samples: int) -> Tensor:
+        """Return (B, 1, T) without the padding."""
+        y: Tensor = self.signal_output(h)
         return y.transpose(1, 2)[..., :n_samples]
 
     def _tasks(self, h: Tensor, bottleneck: Tensor, embedding: Tensor, n_samples: int) -> TaskPrediction:
         n_padded = n_samples + -n_samples % self.samples_per_step
-        prediction: TaskPrediction = self.heads(
-            h, bottleneck, embedding, valid_share=n_samples / n_padded
-        )
+        prediction: TaskPrediction = self.heads(h, bottleneck, embedding, valid_share=n_samples / n_padded)
         return prediction
 
 

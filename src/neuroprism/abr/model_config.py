@@ -39,7 +39,7 @@ class DecoderConfig(Section):
     """Transformer blocks per level."""
 
     n_heads: int = Field(default=4, ge=1)
-    """Attention heads; every level's channels must divide into heads of even size."""
+    """Attention heads; they must divide the channels of every level."""
 
     mlp_ratio: float = Field(default=2.0, gt=0)
     """Width of a Transformer block's two-layer map over its channels."""
@@ -90,7 +90,7 @@ class ArchitectureConfig(Section):
     channel_multipliers: tuple[int, ...] = (1, 2, 3)
     """Channels of each level over `base_channels`, finest level first."""
 
-    patch_size: int = Field(default=2, ge=1)
+    patch_size: int = Field(default=4, ge=1)
     """Samples that enter and leave the finest level together."""
 
     dropout: float = Field(default=0.05, ge=0, lt=1)
@@ -109,7 +109,7 @@ class ArchitectureConfig(Section):
     @property
     def samples_per_step(self) -> int:
         """Samples that one step of the coarsest level covers."""
-        return self.patch_size * 2 ** (self.n_levels - 1)
+        return self.patch_size << (self.n_levels - 1)
 
     @model_validator(mode="after")
     def _possible(self) -> ArchitectureConfig:
@@ -122,11 +122,12 @@ class ArchitectureConfig(Section):
             raise ValueError(f"channel_multipliers must be positive, not {min(self.channel_multipliers)}")
         n_heads = self.decoder.n_heads
         for level, n_channels in enumerate(self.channels):
-            if n_channels % (2 * n_heads):
+            if n_channels % n_heads:
                 raise ValueError(
-                    f"decoder.n_heads = {n_heads} does not divide the {n_channels} channels of level {level} "
-                    f"into heads of even size"
+                    f"decoder.n_heads = {n_heads} does not divide the {n_channels} channels of level {level}"
                 )
+            if n_channels % 2:
+                raise ValueError(f"base_channels x channel_multipliers must be even, not {n_channels}")
         return self
 
 

@@ -5,10 +5,12 @@ Letters: B batch, T samples, D channels; inside, sequences are (B, T, D).
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from neuroprism.abr.model_config import ArchitectureConfig
-from neuroprism.nn import Downsample, FiLM, S4Block, TransformerBlock, Upsample
+from neuroprism.nn import Downsample, FiLM, PositionEmbedding, S4Block, TransformerBlock, Upsample
 
 
 class EncoderLevel(nn.Module):
@@ -48,6 +50,7 @@ class DecoderLevel(nn.Module):
         coarsest = level == config.n_levels - 1
         self.upsample = None if coarsest else Upsample(config.channels[level + 1], d_model)
         self.film = FiLM(config.film.hidden_dim, d_model)
+        self.position = PositionEmbedding(d_model)
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 d_model,
@@ -62,7 +65,7 @@ class DecoderLevel(nn.Module):
         """Map the coarser level and the encoder's features (B, T, D) to (B, T, D)."""
         if self.upsample is not None:
             h = skip + self.upsample(h)
-        h = self.film(h, embedding)
+        h = self.position(self.film(h, embedding))
         for block in self.blocks:
             h = block(h)
         return h
@@ -77,7 +80,7 @@ class Encoder(nn.Module):
         self.stem = Downsample(1, channels[0], config.patch_size)
         self.levels = nn.ModuleList(EncoderLevel(config, level) for level in range(config.n_levels))
         self.downsample = nn.ModuleList(
-            Downsample(fine, coarse) for fine, coarse in zip(channels[:-1], channels[1:], strict=True)
+            Downsample(fine, coarse) for fine, coarse in itertools.pairwise(channels)
         )
 
     def forward(self, x: Tensor, embedding: Tensor) -> list[Tensor]:

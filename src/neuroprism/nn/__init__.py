@@ -3,7 +3,7 @@
 Sequences are (B, T, D) unless stated: batch, time, channels.
 """
 
-from neuroprism.nn.attention import SelfAttention, TransformerBlock
+from neuroprism.nn.attention import PositionEmbedding, SelfAttention, TransformerBlock
 from neuroprism.nn.dropout import TimeTiedDropout
 from neuroprism.nn.film import FiLM
 from neuroprism.nn.patch import Downsample, Upsample
@@ -18,6 +18,7 @@ __all__ = [
     "Downsample",
     "FiLM",
     "Initialisation",
+    "PositionEmbedding",
     "S4Block",
     "SelfAttention",
     "TimeEmbedding",

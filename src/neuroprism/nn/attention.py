@@ -1,4 +1,4 @@
-"""Pre-norm Transformer block with rotary positions."""
+"""Pre-norm Transformer block and the positions it needs."""
 
 from __future__ import annotations
 
@@ -6,37 +6,43 @@ import torch
 from torch import Tensor, nn
 
 from neuroprism.nn.dropout import TimeTiedDropout
+from neuroprism.nn.time_embedding import sinusoidal_embedding
 
 
-def rotary_angles(length: int, d_head: int, *, device: torch.device) -> Tensor:
-    """Return angles (T, d_head / 2): position times a geometric frequency.
+class PositionEmbedding(nn.Module):
+    """Learned linear map of sinusoidal positions, added to a sequence of any length.
 
-    Su et al. 2021 (arXiv 2104.09864).
+    Parameters
+    ----------
+    d_model
+        Number of channels D, even.
     """
-    exponent = torch.arange(0, d_head, 2, device=device, dtype=torch.float32) / d_head
-    return torch.outer(torch.arange(length, device=device, dtype=torch.float32), 10_000.0**-exponent)
 
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.d_model = d_model
+        self.map = nn.Linear(d_model, d_model)
 
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotate the pairs (x[i], x[i + d/2]) of the last axis of `x` (..., T, d) by `angles` (T, d / 2)."""
-    first, second = x.chunk(2, dim=-1)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
+    def forward(self, h: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T, D)."""
+        places = sinusoidal_embedding(torch.arange(h.shape[1], device=h.device), self.d_model)
+        y: Tensor = h + self.map(places.to(h.dtype))
+        return y
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over time; only differences of positions matter.
+    """Multi-head self-attention over time, blind to positions (see `PositionEmbedding`).
 
     Raises
     ------
     ValueError
-        If `n_heads` does not divide `d_model` into heads of even size.
+        If `n_heads` does not divide `d_model`.
     """
 
     def __init__(self, d_model: int, n_heads: int) -> None:
         super().__init__()
-        if d_model % n_heads or (d_model // n_heads) % 2:
-            raise ValueError(f"{n_heads} heads do not divide {d_model} channels into heads of even size")
+        if d_model % n_heads:
+            raise ValueError(f"{n_heads} heads do not divide {d_model} channels")
         self.n_heads = n_heads
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
@@ -46,9 +52,8 @@ class SelfAttention(nn.Module):
         n_batch, length, d_model = h.shape
         d_head = d_model // self.n_heads
         # (B, T, 3D) -> 3 x (B, heads, T, d_head)
-        qkv = self.qkv(h).view(n_batch, length, 3, self.n_heads, d_head).permute(2, 0, 3, 1, 4)
-        qk = rotate(qkv[:2], rotary_angles(length, d_head, device=h.device))
-        mixed = nn.functional.scaled_dot_product_attention(qk[0], qk[1], qkv[2])
+        query, key, value = self.qkv(h).view(n_batch, length, 3, self.n_heads, d_head).permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
         y: Tensor = self.out(mixed.transpose(1, 2).reshape(n_batch, length, d_model))
         return y
 

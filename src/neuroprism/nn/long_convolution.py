@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 MATRIX_LENGTH = 128
 """Up to this length the convolution is one batched matrix product.
@@ -32,7 +35,8 @@ def long_convolution(u: Tensor, causal: Tensor, anticausal: Tensor | None = None
     """
     length = u.shape[-1]
     if length <= MATRIX_LENGTH:
-        return _by_matrix(u, _circular(causal, anticausal, 2 * length))
+        product: Tensor = _ByMatrix.apply(u, _circular(causal, anticausal, 2 * length))  # type: ignore[no-untyped-call]
+        return product
     size = _composite_at_least(2 * length)
     spectrum = torch.fft.rfft(u, n=size) * torch.fft.rfft(_circular(causal, anticausal, size), n=size)
     y: Tensor = torch.fft.irfft(spectrum, n=size)
@@ -48,16 +52,44 @@ def _circular(causal: Tensor, anticausal: Tensor | None, size: int) -> Tensor:
     return torch.cat((causal, gap, anticausal[:, : length - 1].flip(-1)), dim=-1)
 
 
-def _by_matrix(u: Tensor, circular: Tensor) -> Tensor:
-    """Multiply by the Toeplitz matrix M[l, j] = circular[(j - l) mod 2T].
+class _ByMatrix(torch.autograd.Function):
+    """Product with the Toeplitz matrix M[l, j] = circular[(j - l) mod 2T].
 
-    Reading T repeated kernels of 2T samples in rows of 2T - 1 shifts each row by one.
+    Written out because both operands must be copied to a plain layout once; left to itself the batched
+    product copies every matrix of the batch by itself, forward and backward.
     """
-    n_channels, length = u.shape[1:]
-    rows = circular.unsqueeze(1).expand(n_channels, length, 2 * length)
-    flat = rows.reshape(n_channels, 2 * length * length)[:, : length * (2 * length - 1)]
-    matrix = flat.view(n_channels, length, 2 * length - 1)[..., :length]
-    return torch.bmm(u.transpose(0, 1), matrix).transpose(0, 1)
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, u: Tensor, circular: Tensor) -> Tensor:
+        by_channel = u.transpose(0, 1).contiguous()
+        matrix = _toeplitz(circular)
+        ctx.save_for_backward(by_channel, matrix)
+        return torch.bmm(by_channel, matrix).transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        by_channel, matrix = ctx.saved_tensors
+        gradient = gradient.transpose(0, 1).contiguous()
+        for_u = torch.bmm(gradient, matrix.transpose(1, 2)).transpose(0, 1)
+        return for_u, _sum_of_diagonals(torch.bmm(by_channel.transpose(1, 2), gradient))
+
+
+def _toeplitz(circular: Tensor) -> Tensor:
+    """Return (D, T, T) from (D, 2T): repeated kernels read in rows of 2T - 1 shift each row by one."""
+    n_channels, size = circular.shape
+    length = size // 2
+    rows = circular.unsqueeze(1).expand(n_channels, length, size)
+    flat = rows.reshape(n_channels, length * size)[:, : length * (size - 1)]
+    return flat.view(n_channels, length, size - 1)[..., :length]
+
+
+def _sum_of_diagonals(matrix: Tensor) -> Tensor:
+    """Return (D, 2T) from (D, T, T): the transpose of `_toeplitz`."""
+    n_channels, length, _ = matrix.shape
+    size = 2 * length
+    rows = torch.nn.functional.pad(matrix, (0, length - 1)).reshape(n_channels, length * (size - 1))
+    return torch.nn.functional.pad(rows, (0, length)).view(n_channels, length, size).sum(1)
 
 
 def _composite_at_least(n: int) -> int:
