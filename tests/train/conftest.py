@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,11 @@ class ToyTask(Task[Batch]):
 
     def checkpoint_state(self) -> dict[str, Any]:
         return {"classes": ["a", "b", "c"], "scaler": {"mean": torch.zeros(N_FEATURES)}}
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 class RecordingMonitor:
@@ -263,8 +269,11 @@ def open_monitor(tmp_path: Path) -> Callable[..., Monitor]:
 @pytest.fixture
 def toy() -> Any:
     """The names of this file, for test modules."""
-    from types import SimpleNamespace
-
     return SimpleNamespace(
-        Data=ToyData, Task=ToyTask, Monitor=RecordingMonitor, config=config, loaders=loaders
+        Data=ToyData,
+        Task=ToyTask,
+        Monitor=RecordingMonitor,
+        config=config,
+        loaders=loaders,
+        same_weights=same_weights,
     )

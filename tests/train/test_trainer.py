@@ -10,28 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.optim import AdamW
 
-from neuroprism.core.errors import ConfigError, TrainingError, UnknownNameError
-from neuroprism.core.records import Alert
+from neuroprism.core.errors import UnknownNameError
 from neuroprism.train import (
-    FirstBatches,
-    HardwareConfig,
-    RepeatedBatch,
     ReproducibilityConfig,
     Trainer,
-    fast_dev_run,
     load_checkpoint,
     seed_everything,
-    steps_per_epoch,
 )
 from neuroprism.train.data_order import batches_of
-
-
-def same_weights(one: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def bare_loop(task: Any, loader: Any, *, epochs: int, accumulate: int = 1, clip: float | None = 1.0) -> Any:
@@ -74,7 +62,7 @@ def test_equals_a_hand_written_loop_bit_for_bit(
     by_hand = toy.Task()
     norms, totals = bare_loop(by_hand, train, epochs=2, accumulate=accumulate, clip=clip)
     result = run.fit(train)
-    assert same_weights(run.task.model, by_hand.model)
+    assert toy.same_weights(run.task.model, by_hand.model)
     assert result.n_steps == len(norms) == (6 if accumulate == 3 else 14)
     assert [float(step["grad_norm"]) for step in run.monitor.steps] == pytest.approx(norms, rel=1e-5)
     recorded = [
@@ -91,7 +79,7 @@ def test_watching_changes_nothing(make_run: Any, open_monitor: Any, toy: Any) ->
     watched.monitor.close()
     by_hand = toy.Task()
     bare_loop(by_hand, toy.loaders()[0], epochs=2, accumulate=2)
-    assert same_weights(watched.task.model, by_hand.model)
+    assert toy.same_weights(watched.task.model, by_hand.model)
 
 
 def test_counts_are_summed_and_ids_kept(make_run: Any, toy: Any) -> None:
@@ -144,7 +132,7 @@ def test_validation_uses_the_average_and_training_goes_on_with_the_weights(make_
     with_average, without = make_run(name="with"), make_run(toy.config(ema_decay=None), name="without")
     with_average.fit()
     without.fit()
-    assert same_weights(with_average.task.model, without.task.model)
+    assert toy.same_weights(with_average.task.model, without.task.model)
     checkpoint = load_checkpoint(with_average.folder)
     assert torch.equal(with_average.task.evaluated_weights[-1], checkpoint.average["number.weight"])
     assert torch.equal(without.task.evaluated_weights[-1], without.task.model.number.weight)
@@ -234,81 +222,6 @@ def test_configuration_travels_with_the_weights(make_run: Any) -> None:
     assert len(checkpoint.config_hash) == 64
 
 
-# Non-finite values
-
-
-def poison(batch_number: int) -> Any:
-    """Make the input of one batch NaN."""
-    seen = iter(range(10**6))
-
-    def act(batch: dict[str, Tensor]) -> None:
-        if next(seen) == batch_number:
-            batch["x"] = batch["x"] * math.nan
-
-    return act
-
-
-def test_stop_ends_training_before_the_step(make_run: Any, open_monitor: Any, toy: Any) -> None:
-    training = toy.config(on_non_finite="stop")
-    run = make_run(training, monitor=open_monitor(training, "run"))
-    run.task.before_loss = poison(8)
-    with pytest.raises(TrainingError, match=r"component number is NaN, kind is NaN at step 9"):
-        run.fit()
-    last = load_checkpoint(run.folder)
-    assert (last.epoch, last.step) == (1, 6)
-    assert all(torch.isfinite(value).all() for value in run.task.model.state_dict().values())
-    assert [alert.component for alert in run.monitor.alerts] == ["number", "kind"]
-    assert {alert.step for alert in run.monitor.alerts} == {9}
-    rows = (run.folder / "steps.jsonl").read_text().splitlines()
-    assert len(rows) == 9
-    assert '"skipped":true' in rows[-1]
-    assert '"status": "failed"' in (run.folder / "run.json").read_text()
-
-
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_skip_leaves_out_the_step_and_goes_on(make_run: Any, toy: Any, batch_norm: bool) -> None:
-    run = make_run(toy.config(on_non_finite="skip"), task=toy.Task(batch_norm=batch_norm))
-    run.task.before_loss = poison(3)
-    result = run.fit()
-    assert result.n_steps == 12
-    assert [n for n, step in enumerate(run.monitor.steps) if step["skipped"]] == [3]
-    assert all(torch.isfinite(value).all() for value in run.task.model.state_dict().values())
-    assert all(math.isfinite(value) for value in run.monitor.epochs[-1]["val"].values())
-
-
-def test_flag_on_the_device_gives_the_same_weights(
-    make_run: Any, toy: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    immediate = make_run(toy.config(on_non_finite="skip", ema_decay=None), task=toy.Task(batch_norm=True))
-    immediate.task.before_loss = poison(3)
-    immediate.fit()
-    from neuroprism.train import state
-
-    plain = state.NonFiniteGuard
-    monkeypatch.setattr(state, "NonFiniteGuard", lambda *a, **k: plain(*a, **k, deferred=True))
-    deferred = make_run(toy.config(on_non_finite="skip", ema_decay=0.5), task=toy.Task(batch_norm=True))
-    deferred.task.before_loss = poison(3)
-    deferred.fit()
-    assert same_weights(immediate.task.model, deferred.task.model)
-    assert [s["skipped"] for s in deferred.monitor.steps] == [s["skipped"] for s in immediate.monitor.steps]
-    stopped = make_run(toy.config(log_frequency=100))
-    stopped.task.before_loss = poison(3)
-    with pytest.raises(TrainingError, match="at step 4;"):
-        stopped.fit()
-    assert stopped.monitor.n_steps == 4
-    assert stopped.monitor.closed[0] == "failed"
-
-
-def test_alert_that_asks_to_stop_is_obeyed(make_run: Any) -> None:
-    run = make_run()
-    alert = Alert(rule="r", kind="k", severity="critical", message="diverged", stop=True)
-    run.task.before_evaluation = lambda: setattr(run.monitor, "stop_requested", alert)
-    with pytest.raises(TrainingError, match="stopped by an alert: diverged"):
-        run.fit()
-    assert len(run.monitor.epochs) == 1
-    assert run.monitor.closed[0] == "failed"
-
-
 # Metrics of one's own
 
 
@@ -341,117 +254,13 @@ def test_metric_named_like_a_component_is_an_error(make_run: Any) -> None:
         make_run(trainer_class=Clash).fit()
 
 
-# Modes and hardware
-
-
-def test_fast_dev_run_is_two_short_epochs_of_the_same_training(make_run: Any, toy: Any) -> None:
-    training = toy.config(
-        epochs=300,
-        accumulation_steps=2,
-        scheduler={"type": "one_cycle", "warmup_epochs": 5},
-        validation={"frequency": 7},
-    )
-    run = make_run(fast_dev_run(training))
-    result = run.fit()
-    assert (result.n_epochs, result.n_steps) == (2, 4)
-    assert all(epoch["val"] for epoch in run.monitor.epochs)
-    assert len(list((run.folder / "checkpoints").iterdir())) == 4
-    assert run.config.accumulation_steps == 2
-
-
-def test_overfitting_one_batch_works(make_run: Any, toy: Any) -> None:
-    run = make_run(toy.config(epochs=3, ema_decay=None), task=toy.Task(dropout=0.0))
-    one = RepeatedBatch(toy.loaders()[0], 60)
-    result = run.fit(one, FirstBatches(one, 1))
-    assert result.n_steps == 180
-    assert run.monitor.epochs[-1]["val"]["kind"] < 0.02
-    assert run.monitor.epochs[-1]["val"]["number"] < 0.1
-
-
-def test_max_steps_per_epoch_and_its_plan(make_run: Any, toy: Any) -> None:
-    training = toy.config(max_steps_per_epoch=2, accumulation_steps=2)
-    run = make_run(training)
-    assert run.fit().n_steps == 4
-    train, _ = toy.loaders()
-    assert steps_per_epoch(train, training) == 2
-    assert steps_per_epoch(train, toy.config(accumulation_steps=4)) == 2
-
-
-def test_compile_model_acts(make_run: Any) -> None:
-    class Eager(Trainer):
-        compiled = 0
-
-        def _compile(self, model: nn.Module) -> nn.Module:
-            Eager.compiled += 1
-            return torch.compile(model, backend="eager")  # type: ignore[return-value]
-
-    compiled = make_run(trainer_class=Eager, hardware=HardwareConfig(device="cpu", compile_model=True))
-    compiled.fit()
-    plain = make_run(trainer_class=Eager)
-    plain.fit()
-    assert Eager.compiled == 1
-    names = load_checkpoint(compiled.folder).model
-    assert list(names) == list(plain.task.model.state_dict())
-    for name, value in plain.task.model.state_dict().items():
-        assert torch.allclose(names[name], value, atol=1e-5), name
-
-
-def test_mixed_precision_runs_the_model_in_bfloat16_and_losses_in_float32(make_run: Any, toy: Any) -> None:
-    kinds: dict[str, torch.dtype] = {}
-    task = toy.Task()
-    task.model.body[0].register_forward_hook(
-        lambda m, i, o: kinds.update(inside=o.dtype, entering=i[0].dtype)
-    )
-    losses = task.losses
-
-    def look(model: nn.Module, batch: Any) -> Any:
-        kinds["output"] = model(batch["x"])["number"].dtype
-        return losses(model, batch)
-
-    task.losses = look
-    run = make_run(task=task, hardware=HardwareConfig(device="cpu", mixed_precision=True))
-    run.fit()
-    assert kinds == {"inside": torch.bfloat16, "entering": torch.float32, "output": torch.float32}
-    assert run.monitor.epochs[-1]["val"]["kind"] < 1.2
-    assert all(p.dtype == torch.float32 for p in task.model.parameters())
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_absent_device_is_a_clear_error(make_run: Any) -> None:
-    with pytest.raises(ConfigError, match=r"hardware\.device=cuda: there is no such device here; available:"):
-        make_run(hardware=HardwareConfig(device="cuda"))
-
-
-def test_number_of_threads_is_set(make_run: Any) -> None:
-    before = torch.get_num_threads()
-    try:
-        make_run(hardware=HardwareConfig(device="cpu", n_threads=3))
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_histograms_of_weights_and_gradients(make_run: Any, toy: Any) -> None:
-    run = make_run(toy.config(epochs=4, gradient_clip=None), histogram_every_n_epochs=2)
-    run.fit()
-    assert len(run.monitor.taken_histograms) == 2
-    taken = run.monitor.taken_histograms[-1]
-    weight = run.task.model.number.weight.detach()
-    found = taken["weights"]["number.weight"]
-    assert found.counts.sum() == weight.numel()
-    assert found.total == pytest.approx(float(weight.double().sum()))
-    assert (found.minimum, found.maximum) == (float(weight.min()), float(weight.max()))
-    assert taken["gradients"]["number.weight"].n_non_finite == 0
-    assert set(taken["gradients"]) == set(taken["weights"]) == set(dict(run.task.model.named_parameters()))
-
-
 def test_two_runs_are_equal(make_run: Any, toy: Any) -> None:
     first, second = make_run(), make_run()
     first.fit()
     torch.manual_seed(123)
     second.fit()
-    assert same_weights(first.task.model, second.task.model)
-    assert not same_weights(first.task.model, toy.Task().model)
+    assert toy.same_weights(first.task.model, second.task.model)
+    assert not toy.same_weights(first.task.model, toy.Task().model)
 
 
 def test_empty_loader_and_wrong_length_are_errors(make_run: Any, toy: Any) -> None:
