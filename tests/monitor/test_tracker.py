@@ -58,7 +58,8 @@ attempt(
 )
 attempt(
     Resumed(step=6, epoch=2, superseded_steps=9), window(7, 6, 2, 2.0), epoch(2, 12, 2.0),
-    window(13, 6, 3, 2.0), epoch(3, 18, 2.0), TestRecord(losses={"a": 0.5}, metrics={"acc": 0.75}), Finished(status="finished"),
+    window(13, 6, 3, 2.0), epoch(3, 18, 2.0),
+    TestRecord(losses={"a": 0.5}, metrics={"acc": 0.75}), Finished(status="finished"),
 )
 """
 

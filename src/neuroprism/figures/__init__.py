@@ -1,0 +1,8 @@
+"""Figures of runs and of data; matplotlib is loaded when one is drawn."""
+
+from __future__ import annotations
+
+from neuroprism.figures.progress_sink import ProgressFigure
+from neuroprism.figures.training_progress import plot_losses
+
+__all__ = ["ProgressFigure", "plot_losses"]

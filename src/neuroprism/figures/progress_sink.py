@@ -1,0 +1,82 @@
+"""A sink that redraws the picture of a run while it trains."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from neuroprism.core import strict_json
+from neuroprism.core.files import replace_with, whole_lines
+from neuroprism.core.records import EpochRecord, RunRecord
+from neuroprism.figures.style import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG = Path("figures/training_progress.png")
+PDF = Path("figures/training_progress.pdf")
+
+
+class ProgressFigure:
+    """Redraws `figures/training_progress.png` after epochs, and once more with a PDF at the end.
+
+    The file is replaced at once: a viewer sees the old picture or the new one.
+
+    Parameters
+    ----------
+    min_seconds
+        Least time between two drawings; the last one comes in any case. Where
+        a drawing takes more than a hundredth of that, the time grows with it,
+        so that drawing never costs more than 1% of the training.
+    """
+
+    name = "progress_figure"
+
+    def __init__(self, min_seconds: float = 30.0) -> None:
+        self.min_seconds = min_seconds
+        self._epochs: list[EpochRecord] = []
+        self._due = 0.0
+
+    def open(self, run: RunRecord, folder: Path) -> None:
+        """Start from the epochs that the folder holds: those kept by a resume, or none."""
+        self._run, self._folder = run, folder
+        self._epochs = _recorded_epochs(folder / "events.jsonl")
+
+    def write(self, record: Any) -> None:
+        """Take an epoch; redraw when it is time."""
+        if isinstance(record, EpochRecord):
+            self._epochs.append(record)
+            start = time.monotonic()
+            if start >= self._due:
+                self._save(self._draw(), PNG)
+                end = time.monotonic()
+                self._due = end + max(self.min_seconds, 100 * (end - start))
+
+    def close(self) -> None:
+        """Draw the last state as PNG and PDF."""
+        if self._epochs:
+            figure = self._draw()
+            self._save(figure, PNG)
+            self._save(figure, PDF)
+
+    def _draw(self) -> Figure:
+        from neuroprism.figures.training_progress import plot_losses
+
+        return plot_losses(self._run.components, self._epochs, title=self._run.name)
+
+    def _save(self, figure: Figure, path: Path) -> None:
+        target = self._folder / path
+        target.parent.mkdir(exist_ok=True)
+        # No date inside: the same record gives the same file.
+        fixed = {"CreationDate": None} if path.suffix == ".pdf" else {}
+        kind = path.suffix.removeprefix(".")
+        with style():
+            replace_with(target, lambda file: figure.savefig(file, format=kind, dpi=130, metadata=fixed))
+
+
+def _recorded_epochs(path: Path) -> list[EpochRecord]:
+    events = (strict_json.decode(line) for line in whole_lines(path))
+    return [msgspec.convert(event, EpochRecord) for event in events if event.get("event") == "epoch"]
