@@ -75,9 +75,8 @@ class AbrRecordings:
     @property
     def time_ms(self) -> NDArray[np.float64]:
         """Time of each sample after stimulus onset, (T,)."""
-        return np.float64(self.start_ms) + np.arange(self.n_times, dtype=np.float64) * (
-            1000.0 / self.sample_rate_hz
-        )
+        after_ms = np.arange(self.n_times, dtype=np.float64) * (1000.0 / self.sample_rate_hz)
+        return after_ms + np.float64(self.start_ms)
 
     @property
     def ear_id(self) -> NDArray[np.str_]:
