@@ -93,7 +93,7 @@ def test_several_values_go_into_one_event(
     record(six_run, tmp_path, started(six_run), make_window([[1.0] * 6] * 3)).close()
     (path,) = tmp_path.glob("events.out.tfevents.*")
     events = [Event.FromString(data) for data in read_records(path)]
-    assert [len(event.summary.value) for event in events] == [0, 1, 9, 9, 9]
+    assert [len(event.summary.value) for event in events] == [0, 0, 1, 9, 9, 9]
 
 
 def test_what_was_not_computed_is_absent_and_nan_is_shown(
@@ -226,18 +226,39 @@ def test_resume_leaves_no_duplicate_and_no_gap(
     assert not list(tmp_path.glob(".*"))
 
 
+def plugin_steps(reader: Any, tag: str) -> list[int]:
+    return [event.step for event in reader.Tensors(tag)]
+
+
 def test_reader_that_stayed_open_sees_no_duplicate(
     tmp_path: Path, six_run: RunRecord, make_window: MakeWindow
 ) -> None:
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
     first = first_attempt(six_run, tmp_path, make_window)
-    accumulator = read(tmp_path)
-    assert len(series(accumulator, "step/signal")) == 25
+    # The older reader, and the one behind the web page.
+    older, newer = read(tmp_path), EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
+    newer.Reload()
+    assert len(series(older, "step/signal")) == len(plugin_steps(newer, "step/signal")) == 25
     first.close()
     window = make_window([[2.0] * 6] * 15, first_step=16, epoch=2)
     record(six_run, tmp_path, Resumed(step=15, epoch=2), window, epoch(2, 20), epoch(3, 30)).close()
-    accumulator.Reload()
-    assert [s for s, _ in series(accumulator, "step/signal")] == list(range(1, 31))
-    assert [s for s, _ in series(accumulator, "train/signal")] == [1, 2, 3]
+    older.Reload()
+    newer.Reload()
+    assert [s for s, _ in series(older, "step/signal")] == list(range(1, 31))
+    assert [s for s, _ in series(older, "train/signal")] == [1, 2, 3]
+    assert plugin_steps(newer, "step/signal") == list(range(1, 31))
+    assert plugin_steps(newer, "train/signal") == [1, 2, 3]
+
+
+def test_event_files_of_others_are_left_alone(
+    tmp_path: Path, six_run: RunRecord, make_window: MakeWindow
+) -> None:
+    other = tmp_path / "events.out.tfevents.1700000000.host.1.0"
+    other.write_bytes(frame(b"theirs"))
+    first_attempt(six_run, tmp_path, make_window).close()
+    record(six_run, tmp_path, Resumed(step=15, epoch=2)).close()
+    assert list(read_records(other)) == [b"theirs"]
 
 
 def test_kill_while_resuming_leaves_a_folder_that_resumes(

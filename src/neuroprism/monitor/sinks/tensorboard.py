@@ -10,7 +10,6 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from neuroprism.monitor.sinks.tfrecord import frame, read_records
 from neuroprism.monitor.window import StepWindow
 
 STEP_AXIS = ("step/", "alerts/")
+FILES = "events.out.tfevents.*.neuroprism"
 
 
 class TensorBoard:
@@ -120,46 +120,39 @@ class TensorBoard:
             self._file.write(data)
 
     def _begin_file(self, resumed: Resumed | None) -> None:
-        """Create the file; after a resume with everything that is kept of the earlier ones."""
-        earlier = sorted(self._folder.glob("events.out.tfevents.*")) if resumed else []
+        """Create the file; after a resume with everything that is kept of the one before."""
+        earlier = sorted(self._folder.glob(FILES))
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        path = self._folder / f"{name}.{len(earlier)}"
-        if resumed is None:
-            self._file = path.open("ab", buffering=0)
-            self._append(self._head(restart=False))
-        else:
-            # Readers look for "tfevents" in the name: they see the file when it is complete.
-            unfinished = self._folder / ".tensorboard.tmp"
-            self._file = unfinished.open("wb", buffering=0)
-            self._append(self._head(restart=True))
-            for old in self._since_restart(earlier):
-                self._copy_kept(old, resumed)
-            unfinished.rename(path)
-            # Emptied, not removed: an open reader would wait for a removed file for ever.
-            for old in earlier:
-                os.truncate(old, 0)
+        path = self._folder / f"{name}.{len(earlier)}.neuroprism"
+        # Readers look for "tfevents" in the name: they see the file when it is complete.
+        unfinished = self._folder / ".tensorboard.tmp"
+        self._file = unfinished.open("wb", buffering=0)
+        layout = self._protos.layout_value(self._run.components)
+        # A reader that is open meanwhile drops at the restart what it read from the file before.
+        self._append(
+            [
+                self._protos.version_event(),
+                self._protos.restart_event(),
+                self._protos.summary_event(0, [layout]),
+            ]
+        )
+        if resumed is not None:
+            for data in self._kept(earlier, resumed):
+                self._file.write(frame(data))
+        unfinished.rename(path)
+        # Emptied, not removed: an open reader would wait for a removed file for ever.
+        for old in earlier:
+            os.truncate(old, 0)
         self._path = path
 
-    def _head(self, *, restart: bool) -> list[Any]:
-        layout = self._protos.layout_value(self._run.components)
-        events = [self._protos.version_event(), self._protos.summary_event(0, [layout])]
-        # A reader that is open meanwhile drops what it read from the earlier files.
-        return [events[0], self._protos.restart_event(), events[1]] if restart else events
-
-    def _since_restart(self, files: list[Path]) -> list[Path]:
-        """Return the files from the last rewritten one on; a kill may have left the ones before."""
-        for index in range(len(files) - 1, 0, -1):
-            head = islice(read_records(files[index]), 2)
-            if any(self._protos.parse_event(data).HasField("session_log") for data in head):
-                return files[index:]
-        return files
-
-    def _copy_kept(self, old: Path, resumed: Resumed) -> None:
-        for data in read_records(old):
+    def _kept(self, earlier: list[Path], resumed: Resumed) -> Iterator[bytes]:
+        """Yield the events up to the point of resuming; the newest file with content has all of them."""
+        source = next((path for path in reversed(earlier) if path.stat().st_size), None)
+        for data in read_records(source) if source else ():
             event = self._protos.parse_event(data)
             tags = [value.tag for value in event.summary.value]
             if not tags or tags[0] == self._protos.LAYOUT_TAG or tags[0].startswith("test/"):
                 continue
             limit = resumed.step if tags[0].startswith(STEP_AXIS) else resumed.epoch - 1
             if event.step <= limit:
-                self._file.write(frame(data))
+                yield data
