@@ -235,7 +235,7 @@ def _share_panel(axes: Axes, components: Sequence[Component], epochs: Sequence[E
     edges = np.vstack([np.zeros(len(x)), np.cumsum(table, axis=0)])
     for k, component in enumerate(components):
         look: Any = {
-            "color": CYCLE[k % len(CYCLE)],
+            "facecolor": CYCLE[k % len(CYCLE)],
             "hatch": "" if k < len(CYCLE) else "////",
             "label": component.label,
             "edgecolor": "white",
