@@ -111,7 +111,7 @@ def _height_uv(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, above_d
     amplitude = (
         np.where(parallel, shifted, recruited)
         * ears.amplitude_factor[ear]
-        * physiology.ageing_factor(age)
+        * physiology.age_factor(age)
         * physiology.sex_factor(ears.sex[ear])
     )
     # A wave grows from zero where it appears; wave I falls fastest with level.
