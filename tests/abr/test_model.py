@@ -28,7 +28,7 @@ B, T = 4, 64
 
 
 def network(*, seed: int = 0, fresh: bool = False, use_fmp: bool = False, **sizes: Any) -> HierarchicalUNet:
-    """Return a small network; unless `fresh`, its zero-initialised maps are shaken so that everything acts."""
+    """Return a small network; unless `fresh`, zero-initialised maps are shaken so that everything acts."""
     config = ModelConfig.model_validate({"use_fmp": use_fmp, "architecture": SMALL | sizes})
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neuroprism.abr.model_config import FilmConfig
+from neuroprism.core.errors import DataError
 from neuroprism.nn import TimeEmbedding
 
 CONDITIONS = ("age", "level", "rate", "fmp")
@@ -51,7 +52,14 @@ class ConditionEmbedding(nn.Module):
             Flags of samples whose condition is replaced by the null vector, shape (B,).
         hide_fmp
             Flags of samples whose Fmp counts as missing, shape (B,).
+
+        Raises
+        ------
+        DataError
+            If the condition has other columns.
         """
+        if condition.shape[-1] != len(CONDITIONS):
+            raise DataError(f"a condition has the columns {', '.join(CONDITIONS)}, not {condition.shape[-1]}")
         missing = missing.clone()
         missing[:, FMP] |= hide_fmp if self.use_fmp else torch.ones_like(hide_fmp)
         known = condition.masked_fill(missing, 0.0)

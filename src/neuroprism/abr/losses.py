@@ -11,6 +11,7 @@ A threshold beyond the last level that was tried is right-censored: its likeliho
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -92,6 +93,7 @@ class RegressionLossFunction(Protocol):
 
 
 losses: Registry[RegressionLossFunction] = Registry("loss")
+_TAIL = -20.0
 LIKELIHOODS = ("gaussian_nll", "beta_nll")
 """Losses that read the scale and may be negative."""
 
@@ -101,7 +103,20 @@ def gaussian_nll(mean: Tensor, scale: Tensor, target: Tensor, censored: Tensor, 
     """Negative log likelihood without the constant 0.5 ln 2 pi; -ln P(label > target) where censored."""
     standard = (target - mean) / scale
     density = 0.5 * standard.square() + scale.log()
-    return torch.where(censored, -torch.special.log_ndtr(-standard), density)
+    return torch.where(censored, -_log_normal_cdf(-standard), density)
+
+
+def _log_normal_cdf(x: Tensor) -> Tensor:
+    """Return ln P(standard normal < x) with a finite gradient everywhere.
+
+    torch's own gradient is NaN far in the lower tail; there the asymptotic series takes over
+    (Abramowitz and Stegun 26.2.12), whose first omitted term is 15 / x^6.
+    """
+    tail = x.clamp(max=_TAIL)
+    inverse = tail.square().reciprocal()
+    series = torch.log1p(inverse * (3 * inverse - 1))
+    asymptotic = -0.5 * tail.square() - (-tail).log() - 0.5 * math.log(2 * math.pi) + series
+    return torch.where(x < _TAIL, asymptotic, torch.special.log_ndtr(x.clamp(min=_TAIL)))
 
 
 @losses.register("beta_nll")

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from neuroprism.abr.conditioning import CONDITIONS, ConditionEmbedding
+from neuroprism.abr.conditioning import ConditionEmbedding
 from neuroprism.abr.heads import LatencyPrior, TaskHeads, TaskPrediction
 from neuroprism.abr.model_config import ModelConfig
 from neuroprism.abr.unet import DecoderLevel, Encoder, SignalOutput
@@ -119,7 +119,7 @@ class HierarchicalUNet(nn.Module):
             drop=torch.cat((drop, _flags(n, x_t))),
             hide_fmp=torch.cat((_flags(n, x_t), ~_flags(n, x_t))),
         )
-        fine, coarse = self._trunk(torch.cat((x_t, observed)), condition, embedding)
+        fine, coarse = self._trunk(torch.cat((x_t, observed)), embedding)
         tasks = self._tasks(fine[n:], coarse[n:], embedding[n:], x_t.shape[-1])
         return AbrPrediction(self._signal(fine[:n], x_t.shape[-1]), tasks)
 
@@ -130,7 +130,7 @@ class HierarchicalUNet(nn.Module):
         keep = _flags(x_t.shape[0], x_t)
         drop = keep if drop is None else drop
         embedding = self.embedding(t, condition, missing, drop=drop, hide_fmp=keep)
-        fine, _ = self._trunk(x_t, condition, embedding)
+        fine, _ = self._trunk(x_t, embedding)
         return self._signal(fine, x_t.shape[-1])
 
     def predict_tasks(self, observed: Tensor, condition: Tensor, missing: Tensor) -> TaskPrediction:
@@ -138,26 +138,24 @@ class HierarchicalUNet(nn.Module):
         keep = _flags(observed.shape[0], observed)
         t = torch.zeros(observed.shape[0], dtype=torch.long, device=observed.device)
         embedding = self.embedding(t, condition, missing, drop=keep, hide_fmp=~keep)
-        fine, coarse = self._trunk(observed, condition, embedding)
+        fine, coarse = self._trunk(observed, embedding)
         return self._tasks(fine, coarse, embedding, observed.shape[-1])
 
-    def _trunk(self, x: Tensor, condition: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+    def _trunk(self, x: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of the decoder's finest and of the encoder's coarsest level."""
-        features = self.encoder(self._pad(x, condition), embedding)
+        features = self.encoder(self._pad(x), embedding)
         h = features[-1]
         for level in range(len(features) - 1, -1, -1):
             h = self.decoder[level](h, features[level], embedding)
         return h, features[-1]
 
-    def _pad(self, x: Tensor, condition: Tensor) -> Tensor:
+    def _pad(self, x: Tensor) -> Tensor:
         """Return (B, 1, T) as (B, T', 1) with zeros up to a length that every level divides."""
         if x.ndim != 3 or x.shape[1] != 1 or x.shape[-1] < self.samples_per_step:
             raise DataError(
                 f"the network reads signals (B, 1, T) of at least {self.samples_per_step} samples, "
                 f"not {tuple(x.shape)}"
             )
-        if condition.shape[-1] != len(CONDITIONS):
-            raise DataError(f"a condition has the columns {', '.join(CONDITIONS)}, not {condition.shape[-1]}")
         missing = -x.shape[-1] % self.samples_per_step
         return nn.functional.pad(x, (0, missing)).transpose(1, 2)
 
