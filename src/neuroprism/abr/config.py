@@ -22,7 +22,7 @@ from neuroprism.train.data_order import DataLoaderConfig
 class ProjectConfig(Section):
     """Labels of the project."""
 
-    name: str = Field("abr", min_length=1)
+    name: str = Field(default="abr", min_length=1)
     """Name of the task in run.json, in trackers and in figure titles."""
 
 

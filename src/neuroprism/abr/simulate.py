@@ -22,6 +22,9 @@ from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
 from neuroprism.abr.waves import Waves, draw_waves
 from neuroprism.core.section import Section
 
+SIMULATOR_VERSION = 1
+"""Raised when equal configurations begin to give other sets, so that cached sets are not reused."""
+
 SAMPLE_RATE_HZ = 20_000.0
 WINDOWS_MS = (10.0, 12.8, 15.0)
 SWEEPS = (1000, 1500, 2000, 3000, 4000)
@@ -105,7 +108,11 @@ def simulate(config: SimulationConfig) -> AbrRecordings:
         sample_rate_hz=SAMPLE_RATE_HZ,
         window_ms=float(config.window_ms),
         threshold_provenance="simulated",
-        provenance={"source": "neuroprism simulate abr", **config.model_dump()},
+        provenance={
+            "source": "neuroprism simulate abr",
+            "simulator_version": SIMULATOR_VERSION,
+            **config.model_dump(),
+        },
     ).validate()
 
 
