@@ -225,7 +225,7 @@ def _mark_best(
     axes.axvline(best, color=GREEN, linewidth=0.9, alpha=0.55, zorder=1)
     at = next((value(e) for e in epochs if e.epoch == best), None)
     if at is not None and math.isfinite(at):
-        axes.plot([best], [at], **_BEST_MARKER, zorder=5)
+        axes.plot([best], [at], **_BEST_MARKER, zorder=5, clip_on=False)
 
 
 def _share_panel(axes: Axes, components: Sequence[Component], epochs: Sequence[EpochRecord]) -> None:
