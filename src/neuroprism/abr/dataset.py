@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -145,9 +145,10 @@ class AbrDataset(Dataset[AbrBatch]):
         return self.everything.select(torch.tensor(places))
 
 
-def as_is(batch: AbrBatch) -> AbrBatch:
+def as_is(batch: Any) -> AbrBatch:
     """Collate: the data set already serves batches."""
-    return batch
+    served: AbrBatch = batch
+    return served
 
 
 def _standardise_signal(signal: NDArray[np.float32], scaler: AbrScaler) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neuroprism.figures.progress_sink import ProgressFigure
+from neuroprism.figures.saving import save_figure
 from neuroprism.figures.training_progress import plot_losses
 
-__all__ = ["ProgressFigure", "plot_losses"]
+__all__ = ["ProgressFigure", "plot_losses", "save_figure"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neuroprism.core import strict_json
-from neuroprism.core.files import replace_with, whole_lines
+from neuroprism.core.files import whole_lines
 from neuroprism.core.records import EpochRecord, RunRecord
-from neuroprism.figures.style import style
+from neuroprism.figures.saving import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ class ProgressFigure:
             self._epochs.append(record)
             start = time.monotonic()
             if start >= self._due:
-                self._save(self._draw(), PNG)
+                save_figure(self._draw(), self._folder / PNG)
                 end = time.monotonic()
                 self._due = end + max(self.min_seconds, 100 * (end - start))
 
@@ -59,22 +59,13 @@ class ProgressFigure:
         """Draw the last state as PNG and PDF."""
         if self._epochs:
             figure = self._draw()
-            self._save(figure, PNG)
-            self._save(figure, PDF)
+            save_figure(figure, self._folder / PNG)
+            save_figure(figure, self._folder / PDF)
 
     def _draw(self) -> Figure:
         from neuroprism.figures.training_progress import plot_losses
 
         return plot_losses(self._run.components, self._epochs, title=self._run.name)
-
-    def _save(self, figure: Figure, path: Path) -> None:
-        target = self._folder / path
-        target.parent.mkdir(exist_ok=True)
-        # No date inside: the same record gives the same file.
-        fixed = {"CreationDate": None} if path.suffix == ".pdf" else {}
-        kind = path.suffix.removeprefix(".")
-        with style():
-            replace_with(target, lambda file: figure.savefig(file, format=kind, dpi=130, metadata=fixed))
 
 
 def _recorded_epochs(path: Path) -> list[EpochRecord]:

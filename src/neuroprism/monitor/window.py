@@ -39,7 +39,8 @@ class StepWindow:
     skipped
         (n,) the optimizer step was not applied (non-finite values).
     metrics
-        Further per-step numbers by name, (n,) each, NaN where not given.
+        Further per-step numbers by name, (n,) each, NaN where not given;
+        `metrics_given` tells a missing number from a NaN.
     samples
         Per step whatever the loop passed to name its samples, or None.
     """
@@ -56,6 +57,7 @@ class StepWindow:
     n_samples: FloatArray
     skipped: npt.NDArray[np.bool_]
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
+    metrics_given: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     samples: tuple[Any, ...] = ()
 
     def __len__(self) -> int:

@@ -65,7 +65,12 @@ class StartWandb:
 
     def __init__(self, *, project: str, entity: str | None, tags: tuple[str, ...], mode: str) -> None:
         _require("wandb")
-        self._settings: dict[str, Any] = {"project": project, "entity": entity, "tags": list(tags), "mode": mode}
+        self._settings: dict[str, Any] = {
+            "project": project,
+            "entity": entity,
+            "tags": list(tags),
+            "mode": mode,
+        }
         self._is_online = mode == "online"
 
     def __call__(self, run: RunRecord, folder: Path, config: Mapping[str, Any]) -> Backend:

@@ -1,0 +1,229 @@
+"""An ABR training run: data, task, monitor and trainer put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from neuroprism.abr.config import AbrConfig
+from neuroprism.abr.dataset import AbrDataset, as_is
+from neuroprism.abr.recordings import AbrRecordings
+from neuroprism.abr.scaler import AbrScaler
+from neuroprism.abr.source import describe_masks, obtain
+from neuroprism.abr.splits import Manifest, Split, make_manifest, split_by_patient, write_manifest
+from neuroprism.abr.task import AbrTask
+from neuroprism.core.config import config_hash, to_dict
+from neuroprism.core.errors import DataError, RunError
+from neuroprism.figures import ProgressFigure
+from neuroprism.monitor import Monitor, ResumePoint
+from neuroprism.monitor.build import build_sinks
+from neuroprism.monitor.config import build_rules
+from neuroprism.monitor.folder import check
+from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from neuroprism.train.data_order import make_loader
+from neuroprism.train.hardware import choose_device
+from neuroprism.train.modes import FirstBatches, RepeatedBatch
+from neuroprism.train.plan import steps_per_epoch
+from neuroprism.train.seed import seed_everything
+from neuroprism.train.trainer import FitResult, Trainer
+
+SPLIT_FILE = "split.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMode:
+    """How a run is started.
+
+    Attributes
+    ----------
+    resume
+        Continue from the last checkpoint of the folder.
+    overwrite
+        Replace the run of the folder.
+    quiet
+        Only warnings and alerts on the console.
+    short
+        Validate on the first batches only, for a quick look whether everything runs.
+    one_batch
+        Train on one batch again and again.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    quiet: bool = False
+    short: bool = False
+    one_batch: bool = False
+
+
+def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
+    """Train as configured into ``<logging.log_dir>/<experiment>``.
+
+    Raises
+    ------
+    UserError
+        If configuration, data and folder do not fit together; nothing was trained then.
+    TrainingError
+        If training could not go on.
+    """
+    folder = run_folder(config.logging.log_dir, experiment)
+    check(folder, resume=mode.resume, overwrite=mode.overwrite)
+    checkpoint = load_checkpoint(folder) if mode.resume else None
+    if config.hardware.n_threads is not None:
+        torch.set_num_threads(config.hardware.n_threads)
+    seed_everything(config.reproducibility)
+    recordings, origin = obtain(config.data)
+    split = split_by_patient(recordings, config.data.splits)
+    manifest = make_manifest(split, recordings, config.data.splits)
+    scaler = AbrScaler.fit(recordings.select(split.train))
+    data = _Data(config, recordings, split, scaler, mode)
+    task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
+    with _monitor(config, folder, task, data.train_batches, mode, checkpoint) as monitor:
+        for line in (origin, _describe(manifest), describe_masks(recordings), _describe_model(task)):
+            monitor.note(line)
+        write_manifest(folder / SPLIT_FILE, manifest)
+        trainer = Trainer(
+            config.training,
+            hardware=config.hardware,
+            reproducibility=config.reproducibility,
+            monitor=monitor,
+            folder=folder,
+            histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
+            run_config=to_dict(config),
+        )
+        result = trainer.fit(task, data.train_batches, data.val_batches, resume=checkpoint)
+        _test(task, data.test_batches, result, monitor)
+    return result
+
+
+def run_folder(log_dir: str, experiment: str) -> Path:
+    """Return the folder of a run.
+
+    Raises
+    ------
+    RunError
+        If the name of the experiment would lead elsewhere.
+    """
+    if not experiment or experiment != Path(experiment).name or experiment.startswith("."):
+        raise RunError(f"--experiment '{experiment}' must be a plain name without folders")
+    return Path(log_dir) / experiment
+
+
+class _Data:
+    """The three splits, as data sets and as batches."""
+
+    def __init__(
+        self,
+        config: AbrConfig,
+        recordings: AbrRecordings,
+        split: Split,
+        scaler: AbrScaler,
+        mode: RunMode,
+    ) -> None:
+        target = config.data.signal_target
+        self._config, self._mode = config, mode
+        self.train = AbrDataset(recordings, split.train, scaler, signal_target=target)
+        self.val = AbrDataset(recordings, split.val, scaler, signal_target=target)
+        self.train_batches = self._train_loader()
+        self.val_batches = self._whole(self.val)
+        self.test_batches: Iterable[Any] | None = None
+        if len(split.test):
+            self.test_batches = self._whole(AbrDataset(recordings, split.test, scaler, signal_target=target))
+
+    def _train_loader(self) -> Any:
+        loader = self._loader(self.train, training=True)
+        return RepeatedBatch(loader) if self._mode.one_batch else loader
+
+    def _whole(self, dataset: AbrDataset) -> Iterable[Any]:
+        loader = self._loader(dataset, training=False)
+        return FirstBatches(loader, 2) if self._mode.short else loader
+
+    def _loader(self, dataset: AbrDataset, *, training: bool) -> DataLoader[Any]:
+        return make_loader(
+            dataset,
+            self._config.data.dataloader,
+            training=training,
+            seed=self._config.reproducibility.seed,
+            collate=as_is,
+            device=choose_device(self._config.hardware.device),
+        )
+
+
+def _monitor(
+    config: AbrConfig,
+    folder: Path,
+    task: AbrTask,
+    train_batches: Any,
+    mode: RunMode,
+    checkpoint: Checkpoint | None,
+) -> Monitor:
+    n_steps = steps_per_epoch(train_batches, config.training)
+    resolved = to_dict(config)
+    sinks = build_sinks(
+        config.logging,
+        log_frequency=config.training.log_frequency,
+        steps_per_epoch=n_steps,
+        quiet=mode.quiet,
+    )
+    if config.logging.figure:
+        sinks.append(ProgressFigure())
+    if checkpoint is not None:
+        _check_same_run(checkpoint, resolved)
+    return Monitor(
+        folder,
+        task.components,
+        task=task.name,
+        n_epochs=config.training.epochs,
+        steps_per_epoch=n_steps,
+        log_frequency=config.training.log_frequency,
+        sinks=sinks,
+        rules=build_rules(config.monitoring),
+        config=resolved,
+        seed=config.reproducibility.seed,
+        resume=None if checkpoint is None else ResumePoint.from_state(checkpoint.monitor),
+        overwrite=mode.overwrite,
+    )
+
+
+def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
+    """Refuse to go on with other data or another network; everything else may change."""
+    for section in ("data", "model", "diffusion"):
+        before, now = checkpoint.config.get(section), resolved[section]
+        if section == "data":
+            before = {k: v for k, v in (before or {}).items() if k not in ("cache_dir", "dataloader")}
+            now = {k: v for k, v in now.items() if k not in ("cache_dir", "dataloader")}
+        if config_hash({"": before}) != config_hash({"": now}):
+            raise RunError(f"cannot resume: the section '{section}' differs from that of the run")
+
+
+def _describe(manifest: Manifest) -> str:
+    parts = [
+        f"{name} {manifest.recordings[name]:,} recordings of {len(patients):,} patients"
+        for name, patients in manifest.patients.items()
+        if patients
+    ]
+    return "Split by patient: " + ", ".join(parts)
+
+
+def _describe_model(task: AbrTask) -> str:
+    n_parameters = sum(parameter.numel() for parameter in task.model.parameters())
+    return f"Model: {type(task.model).__name__}, {n_parameters:,} parameters"
+
+
+def _test(task: AbrTask, batches: Iterable[Any] | None, result: FitResult, monitor: Monitor) -> None:
+    """Evaluate the selected weights on the test split, once, after every choice was made."""
+    if batches is None or result.best_path is None:
+        return
+    try:
+        load_weights(task.model, load_checkpoint(result.best_path))
+    except DataError as error:
+        monitor.note(f"No test results: {error}", severity="warning")
+        return
+    task.model.cpu().eval()
+    with torch.no_grad():
+        evaluation = task.evaluate(task.model, batches)
+    monitor.test(losses=evaluation.losses, metrics=evaluation.metrics, best_epoch=result.best_epoch)

@@ -1,0 +1,61 @@
+"""`neuroprism simulate`: make recordings with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neuroprism.abr.simulate import SimulationConfig, simulate
+from neuroprism.abr.source import describe_masks
+from neuroprism.abr.store import save_recordings, schema_path
+from neuroprism.core.config import load
+from neuroprism.core.errors import DataError
+
+app = typer.Typer(help="Make recordings with known truth.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def _simulate() -> None:
+    """Make recordings with known truth."""
+
+
+@app.command("abr")
+def simulate_abr(
+    out: Annotated[Path, typer.Argument(help="File to write, e.g. recordings.npz.", metavar="OUT")],
+    patients: Annotated[int | None, typer.Option(help="Number of patients.", metavar="N")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.", metavar="S")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Share of the classes: clinical or balanced.", metavar="PRESET")
+    ] = None,
+    window_ms: Annotated[
+        float | None, typer.Option("--window-ms", help="Length of a recording: 10, 12.8 or 15 ms.")
+    ] = None,
+    polarity: Annotated[
+        str | None, typer.Option(help="Clicks: alternating or separate.", metavar="POLARITY")
+    ] = None,
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Simulate auditory brainstem responses with their true waves, thresholds and classes."""
+    flags = {
+        "n_patients": patients,
+        "seed": seed,
+        "preset": preset,
+        "window_ms": window_ms,
+        "polarity": polarity,
+    }
+    config = load(
+        SimulationConfig,
+        overrides=[(name, value, "command line") for name, value in flags.items() if value is not None],
+    )
+    path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists; replace it with --overwrite")
+    recordings = simulate(config)
+    save_recordings(path, recordings)
+    typer.echo(f"{len(recordings):,} recordings of {recordings.n_patients:,} patients: {path}")
+    typer.echo(f"Schema with units: {schema_path(path)}")
+    typer.echo("Classes: " + ", ".join(f"{name} {n:,}" for name, n in recordings.class_counts().items()))
+    typer.echo(describe_masks(recordings))

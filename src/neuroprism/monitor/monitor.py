@@ -1,0 +1,475 @@
+"""The monitor: what a training loop tells, passed on to sinks and rules."""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+from neuroprism.core.errors import UnknownNameError
+from neuroprism.core.records import (
+    TOTAL,
+    Alert,
+    CheckpointSaved,
+    Component,
+    EpochRecord,
+    Finished,
+    Note,
+    Resumed,
+    RunRecord,
+    Severity,
+    Started,
+    Status,
+    TestRecord,
+    check_names,
+    weighted_total,
+)
+from neuroprism.monitor.build import default_rules, default_sinks
+from neuroprism.monitor.buffer import PendingSteps
+from neuroprism.monitor.components import as_components
+from neuroprism.monitor.epoch_means import EpochMeans
+from neuroprism.monitor.fan_out import FanOut, say
+from neuroprism.monitor.folder import prepare
+from neuroprism.monitor.histograms import Histogram, Histograms
+from neuroprism.monitor.history import Rule
+from neuroprism.monitor.reading import read_events
+from neuroprism.monitor.resume import ResumePoint, last_step, rewind
+from neuroprism.monitor.rules import RuleEngine
+from neuroprism.monitor.run_card import run_card, save_config
+from neuroprism.monitor.scalars import floats, to_float
+from neuroprism.monitor.sinks.protocol import Record, Sink
+
+T = TypeVar("T")
+
+
+class Monitor:
+    """Records a training run: every loss component, every step, every epoch.
+
+    A context manager: an exception closes the run as `failed`, Ctrl-C as
+    `interrupted`. Misuse of its methods raises; trouble with a sink, a rule or
+    a disk does not: it is reported once and the training goes on.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run; made if needed.
+    components
+        The terms of the loss, or their weights by name.
+    name
+        Of the run; the name of the folder by default.
+    task
+        Of the run, e.g. ``"abr"``.
+    n_epochs, steps_per_epoch
+        Planned, for the progress bar.
+    log_frequency
+        Steps are flushed, and step lines shown, at multiples of this number.
+    flush_seconds
+        Steps are flushed when the last flush is longer ago; a kill of the
+        process loses the steps since the last flush at most.
+    sinks
+        Where the record goes; None: bar, console and all files.
+    rules
+        What judges the record; None: every registered rule.
+    on_alert
+        Called with every alert.
+    config
+        Resolved configuration, kept beside the run.
+    seed
+        Random seed of the run.
+    resume
+        Continue the run of this folder after this point.
+    overwrite
+        Replace the run of this folder.
+
+    Attributes
+    ----------
+    components : tuple of Component
+    folder : Path
+    n_steps : int
+        Optimizer steps so far.
+    epoch_number : int
+        Epoch that runs, from 1.
+    alerts : list of Alert
+    stop_requested : Alert or None
+        The first alert that asks the loop to stop.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be used; nothing was written then.
+
+    Examples
+    --------
+    >>> def train(batches):
+    ...     with Monitor("logs/first", {"signal": 1.0, "peak": 0.5}, overwrite=True) as monitor:
+    ...         for losses in batches:
+    ...             monitor.combine(losses).backward()
+    ...             monitor.step(losses)
+    ...         monitor.epoch(val={"signal": 0.3, "peak": 0.2})
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        components: Sequence[Component] | Mapping[str, float],
+        *,
+        name: str | None = None,
+        task: str = "",
+        n_epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        log_frequency: int = 100,
+        flush_seconds: float = 1.0,
+        sinks: Sequence[Sink] | None = None,
+        rules: Sequence[Rule] | None = None,
+        on_alert: Callable[[Alert], None] | None = None,
+        config: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        resume: ResumePoint | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        if log_frequency < 1 or flush_seconds < 0:
+            raise ValueError("log_frequency must be at least 1 and flush_seconds at least 0")
+        self.components = as_components(components)
+        self.folder = Path(folder)
+        self.alerts: list[Alert] = []
+        self.stop_requested: Alert | None = None
+        self.n_steps = 0
+        self.epoch_number = 1
+        self._log_frequency, self._flush_seconds = log_frequency, flush_seconds
+        self._on_alert = on_alert
+        self._pending = PendingSteps(self.components)
+        self._means = EpochMeans(self.components)
+        self._engine = RuleEngine(self.components, default_rules() if rules is None else rules)
+        if sinks is None:
+            sinks = default_sinks(log_frequency, steps_per_epoch=steps_per_epoch)
+        prepare(self.folder, resume=resume is not None, overwrite=overwrite)
+        run = run_card(
+            self.folder,
+            self.components,
+            name=name or self.folder.resolve().name,
+            task=task,
+            n_epochs=n_epochs,
+            config=config,
+            seed=seed,
+            resumed=resume is not None,
+        )
+        self._start(run, resume, sinks, config)
+
+    def _start(
+        self,
+        run: RunRecord,
+        resume: ResumePoint | None,
+        sinks: Sequence[Sink],
+        config: Mapping[str, Any] | None,
+    ) -> None:
+        n_superseded, n_missing = 0, 0
+        if resume is not None:
+            n_superseded = rewind(self.folder, resume, attempt=len(run.attempts))
+            n_missing = resume.step - last_step(self.folder)
+            self._engine.remember([e for e in read_events(self.folder) if isinstance(e, EpochRecord)])
+        changes = save_config(self.folder, config, attempt=len(run.attempts))
+        self._started = self._epoch_started = self._last_step = self._last_flush = time.monotonic()
+        if resume is not None:
+            self._continue(resume)
+        self._fan_out = FanOut(sinks, self._alert)
+        self._closed = False
+        # A loop that ends without `close` still gets its last steps written.
+        self._at_exit = _close_at_exit(self)
+        self._fan_out.open(run, self.folder)
+        if resume is None:
+            self._emit(Started(run_id=run.id, components=self.components))
+            return
+        self._emit(Resumed(step=self.n_steps, epoch=self.epoch_number, superseded_steps=n_superseded))
+        if changes:
+            self.note(f"configuration differs from the attempt before: {changes}", severity="warning")
+        if n_missing > 0:
+            self.note(
+                f"the record lacks the last {n_missing} steps before the checkpoint", severity="warning"
+            )
+
+    def _continue(self, resume: ResumePoint) -> None:
+        self.n_steps, self.epoch_number = resume.step, resume.epoch + 1
+        if "means" in resume.state:
+            self._means.load_state_dict(resume.state["means"])
+            self._epoch_started -= resume.state["epoch_seconds"]
+            self._started -= resume.state["seconds"]
+
+    def combine(self, losses: Mapping[str, T]) -> T:
+        """Return ``sum(weight x loss)``, differentiable where the losses are.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no component.
+        ValueError
+            If a component is missing.
+        """
+        check_names(self.components, losses)
+        missing = [c.name for c in self.components if c.name not in losses]
+        if missing:
+            raise ValueError(
+                f"losses lack {', '.join(missing)}; a masked component is passed as an exact zero"
+            )
+        terms: list[Any] = [component.weight * losses[component.name] for component in self.components]  # type: ignore[operator]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        combined: T = total
+        return combined
+
+    def step(
+        self,
+        losses: Mapping[str, Any],
+        *,
+        lr: Any = None,
+        grad_norm: Any = None,
+        n_samples: Any = 1,
+        counts: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        samples: Any = None,
+        skipped: bool = False,
+    ) -> None:
+        """Record one optimizer step; no device is waited for, unless the window is flushed.
+
+        Numbers are floats, numpy scalars or tensors with one element.
+
+        Parameters
+        ----------
+        losses
+            Raw value by component. A component left out was not computed.
+        lr
+            Learning rate of the step.
+        grad_norm
+            Norm of the gradient before clipping.
+        n_samples
+            Samples behind the step; weights the means over the epoch.
+        counts
+            Valid elements behind each component where they differ from
+            `n_samples`; 0: the component was not computed.
+        metrics
+            Further numbers of the step by name.
+        samples
+            Whatever names the samples; alerts about the step show it.
+        skipped
+            The optimizer did not apply the step.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no component.
+        ValueError, TypeError
+            If a value is not one number.
+        """
+        if self._closed:
+            raise RuntimeError("the monitor is closed")
+        self._pending.add(
+            losses,
+            lr=lr,
+            grad_norm=grad_norm,
+            n_samples=n_samples,
+            counts=counts,
+            metrics=metrics,
+            samples=samples,
+            skipped=skipped,
+        )
+        self.n_steps += 1
+        self._last_step = now = time.monotonic()
+        for tick in self._fan_out.ticks:
+            tick()
+        if self.n_steps % self._log_frequency == 0 or now - self._last_flush > self._flush_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the steps taken since the last flush and let the rules see them."""
+        self._last_flush = time.monotonic()
+        n = len(self._pending)
+        if n == 0:
+            return
+        window = self._pending.take(first_step=self.n_steps - n + 1, epoch=self.epoch_number)
+        self._means.add(window)
+        self._fan_out.write(window)
+        for alert in self._engine.look(window):
+            self._alert(alert)
+
+    def epoch(
+        self,
+        *,
+        val: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        train_metrics: Mapping[str, Any] | None = None,
+        lr: Any = None,
+        best: bool | None = None,
+    ) -> EpochRecord:
+        """Close the epoch that runs.
+
+        Parameters
+        ----------
+        val
+            Mean raw value by component on validation data; the total follows.
+        metrics
+            Metrics on validation data.
+        train_metrics
+            Metrics on training data; numbers that the steps gave as metrics
+            are averaged over the epoch and need not be repeated.
+        lr
+            Learning rate; the one of the last step by default.
+        best
+            Whether the selection criterion improved.
+
+        Returns
+        -------
+        EpochRecord
+            What was recorded, with the means of the steps.
+        """
+        val_losses = self._losses(val)
+        val_metrics, given = floats(metrics, "metric"), floats(train_metrics, "metric")
+        rate = None if lr is None else to_float(lr, "lr")
+        self.flush()
+        now = time.monotonic()
+        train_seconds = self._last_step - self._epoch_started
+        record = EpochRecord(
+            epoch=self.epoch_number,
+            step=self.n_steps,
+            train=self._means.losses(),
+            val=val_losses,
+            train_metrics=self._means.metrics() | given,
+            val_metrics=val_metrics,
+            lr=self._means.last_lr if rate is None else rate,
+            grad_norm=self._means.grad_norm(),
+            seconds=now - self._epoch_started,
+            samples_per_second=self._means.n_samples / train_seconds if train_seconds > 0 else None,
+            best=best,
+        )
+        self._means.reset()
+        self._epoch_started = now
+        self.epoch_number += 1
+        self._emit(record)
+        for alert in self._engine.look(record):
+            self._alert(alert)
+        return record
+
+    def test(
+        self,
+        *,
+        losses: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        confusion_matrix: Any = None,
+        best_epoch: int | None = None,
+    ) -> TestRecord:
+        """Record the results on the test set; `confusion_matrix` has true classes as rows."""
+        matrix = getattr(confusion_matrix, "tolist", lambda: confusion_matrix)()
+        record = TestRecord(
+            best_epoch=best_epoch,
+            losses=self._losses(losses),
+            metrics=floats(metrics, "metric"),
+            confusion_matrix=None if matrix is None else [[int(n) for n in row] for row in matrix],
+        )
+        self.flush()
+        self._emit(record)
+        return record
+
+    def checkpoint(
+        self, path: str | Path, *, reason: Literal["last", "best", "periodic", "interrupted"]
+    ) -> None:
+        """Record that a checkpoint was written to `path`."""
+        self.flush()
+        full = Path(path).resolve()
+        root = self.folder.resolve()
+        shown = full.relative_to(root).as_posix() if full.is_relative_to(root) else str(path)
+        # Between two epochs a checkpoint belongs to the epoch just closed.
+        epoch = self.epoch_number if self._means.n_samples else max(1, self.epoch_number - 1)
+        self._emit(CheckpointSaved(path=shown, step=self.n_steps, epoch=epoch, reason=reason))
+
+    def histograms(self, *, weights: Mapping[str, Histogram], gradients: Mapping[str, Histogram]) -> None:
+        """Record histograms of weights and gradients taken after the last step."""
+        self.flush()
+        epoch = self.epoch_number
+        self._emit(Histograms(step=self.n_steps, epoch=epoch, weights=weights, gradients=gradients))
+
+    def note(self, message: str, *, severity: Severity = "info") -> None:
+        """Record a line for people."""
+        self.flush()
+        self._emit(Note(message=message, severity=severity))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `ResumePoint.from_state` needs, as plain numbers, lists and dicts.
+
+        ``step`` is the number of steps so far, ``epoch`` the number of closed epochs.
+        """
+        self.flush()
+        now = time.monotonic()
+        return {
+            "step": self.n_steps,
+            "epoch": self.epoch_number - 1,
+            "means": self._means.state_dict(),
+            "epoch_seconds": now - self._epoch_started,
+            "seconds": now - self._started,
+        }
+
+    def close(self, status: Status = "finished", message: str | None = None) -> None:
+        """Flush, record how the run ended and release every file; a second call does nothing."""
+        if self._closed:
+            return
+        self.flush()
+        self._emit(Finished(status=status, message=message))
+        self._closed = True
+        atexit.unregister(self._at_exit)
+        self._fan_out.close()
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        elif isinstance(error, KeyboardInterrupt):
+            self.close("interrupted", "stopped by Ctrl-C")
+        else:
+            self.close("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _losses(self, values: Mapping[str, Any] | None) -> dict[str, float]:
+        """Return losses with their total, after checking the names."""
+        if not values:
+            return {}
+        if TOTAL in values:
+            raise ValueError("the total follows from the components; leave 'total' out")
+        check_names(self.components, values)
+        losses = floats(values, "loss component")
+        return {TOTAL: weighted_total(self.components, losses), **losses}
+
+    def _emit(self, record: Record) -> None:
+        if self._closed:
+            raise RuntimeError("the monitor is closed")
+        self._fan_out.write(record)
+
+    def _alert(self, alert: Alert) -> None:
+        self.alerts.append(alert)
+        if alert.stop and self.stop_requested is None:
+            self.stop_requested = alert
+        self._fan_out.write(alert)
+        if self._on_alert is None:
+            return
+        try:
+            self._on_alert(alert)
+        except Exception as error:  # noqa: BLE001 - the seam: watching never kills training
+            self._on_alert = None
+            say(f"on_alert raised {type(error).__name__}: {error}; it is not called again")
+
+
+def _close_at_exit(monitor: Monitor) -> Callable[[], None]:
+    """Have `monitor` closed when the program ends without doing so; it is not kept alive for that."""
+    reference = weakref.ref(monitor)
+
+    def close() -> None:
+        forgotten = reference()
+        if forgotten is not None:
+            forgotten.close("interrupted", "the program ended without closing the monitor")
+
+    atexit.register(close)
+    return close
