@@ -28,7 +28,7 @@ _METRICS = (
 
 def noise_level_metric(t: int) -> str:
     """Return the name of the signal loss at diffusion step `t`; 1 is the loss of predicting zero."""
-    return f"signal_t{t:03d}"
+    return f"signal_by_noise/t{t:03d}"
 
 
 class PooledResults:

@@ -298,7 +298,7 @@ def _scores_and_errors(
     """
     scores: dict[str, tuple[Curve, Curve]] = {}
     errors: dict[str, tuple[Curve, Curve]] = {}
-    for name in dict.fromkeys(name for e in epochs for name in e.val_metrics):
+    for name in dict.fromkeys(name for e in epochs for name in e.val_metrics if "/" not in name):
         curve = _curve(epochs, lambda e, n=name: e.val_metrics.get(n))  # type: ignore[misc]
         finite = curve[1][np.isfinite(curve[1])]
         is_score = not _ERROR.search(name) and bool((np.abs(finite) <= 1).all())

@@ -94,8 +94,16 @@ def step_line(
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
-    """Return ``balanced_accuracy: 0.8123, ...`` with names written out."""
-    return ", ".join(f"{_METRIC_NAMES.get(name, name)}: {number(v, 4)}" for name, v in metrics.items())
+    """Return ``balanced_accuracy: 0.8123, ...`` with names written out.
+
+    A metric whose name has a slash belongs to a series (``signal_by_noise/t050``): it is kept in
+    files and charts, and left out of lines.
+    """
+    return ", ".join(
+        f"{_METRIC_NAMES.get(name, name)}: {number(value, 4)}"
+        for name, value in metrics.items()
+        if "/" not in name
+    )
 
 
 def baseline_text(components: Sequence[Component], val: Mapping[str, float]) -> str:
