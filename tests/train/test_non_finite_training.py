@@ -38,7 +38,8 @@ def test_stop_ends_training_before_the_step(make_run: Any, open_monitor: Any, to
     assert {alert.step for alert in run.monitor.alerts} == {9}
     rows = (run.folder / "steps.jsonl").read_text().splitlines()
     assert len(rows) == 9
-    assert '"skipped":true' in rows[-1]
+    assert '"loss/number":"NaN"' in rows[-1]
+    assert {(alert.kind, alert.severity) for alert in run.monitor.alerts} == {("non_finite", "critical")}
     assert '"status": "failed"' in (run.folder / "run.json").read_text()
 
 

@@ -100,7 +100,9 @@ class PooledResults:
             found["v_roc_auc"] = roc_auc(pooled["v"][asked], pooled["v_true"][asked])
         found["latency_mae_ms"] = mae(*self._pair(pooled, "latency", "latency_ms"))
         found["amplitude_mae_uv"] = mae(*self._pair(pooled, "amplitude", "amplitude_uv"))
-        threshold = self._pair(pooled, "threshold", "threshold_db_nhl")
+        predicted, measured = self._pair(pooled, "threshold", "threshold_db_nhl")
+        # A threshold beyond the highest level reads "no response there"; it cannot be further off.
+        threshold = predicted.clamp(max=self.scaler.condition_range["level_db_nhl"][1]), measured
         found["threshold_mae_db"], found["threshold_r2"] = mae(*threshold), r2(*threshold)
         for t in sorted(set(pooled["t"].tolist())):
             found[noise_level_metric(t)] = float(pooled["error"][pooled["t"] == t].mean())

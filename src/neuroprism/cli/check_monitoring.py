@@ -1,7 +1,65 @@
-"""`neuroprism check-monitoring`: the whole monitoring path on a short real run."""
+"""`neuroprism check-monitoring`: the whole monitoring path on a short real run.
+
+Trains a small ABR model on simulated recordings, then reads back what every
+part of the monitor left behind and prints a table of what passed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
-def check_monitoring() -> None:
-    """Check the monitoring path."""
+import typer
+
+from neuroprism.core.errors import NeuroprismError
+
+
+def check_monitoring(
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the runs in this folder, to look at them.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Check bar, step lines, summaries, JSON, TensorBoard, tracker, alert and resume on a real run."""
+    from neuroprism.cli.monitoring_checks import CHECKS, make_runs
+
+    with _folder(keep) as folder:
+        typer.echo(f"Training three short runs in {folder} ...")
+        runs = make_runs(folder)
+        results = [(name, *_outcome(check, runs)) for name, check in CHECKS.items()]
+    typer.echo(_table(results))
+    n_failed = sum(not passed for _, passed, _ in results)
+    typer.echo(f"{len(results) - n_failed} passed, {n_failed} failed")
+    if n_failed:
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    folder = Path(tempfile.mkdtemp(prefix="neuroprism-check-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _outcome(check: Callable[[Any], str], runs: Any) -> tuple[bool, str]:
+    """Return whether a check passed, and what it found or what went wrong."""
+    try:
+        return True, check(runs)
+    except (AssertionError, NeuroprismError) as error:
+        return False, str(error) or "assertion failed"
+    except Exception as error:  # noqa: BLE001 - a broken part must not hide the others
+        return False, f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _table(results: list[tuple[str, bool, str]]) -> str:
+    width = max(len(name) for name, _, _ in results)
+    return "\n".join(f"{'ok' if ok else 'FAIL':4}  {name:{width}}  {detail}" for name, ok, detail in results)

@@ -110,6 +110,7 @@ class StepRecorder:
             self._pass_on(record, refused=bool(refused))
 
     def _pass_on(self, record: StepRecord, *, refused: bool) -> None:
+        ends = refused and self._policy == "stop" and not record.overflow
         self._monitor.step(
             record.losses,
             lr=record.lr,
@@ -118,9 +119,10 @@ class StepRecorder:
             counts=record.counts or None,
             metrics=record.metrics or None,
             samples=record.samples,
-            skipped=refused,
+            # "Skipped" means that training went on without the step, which alone is harmless.
+            skipped=refused and not ends,
         )
-        if refused and self._policy == "stop" and not record.overflow:
+        if ends:
             self._monitor.flush()
             raise TrainingError(
                 f"{_culprit(record)} at step {self._monitor.n_steps}; the step was not applied and the "

@@ -17,8 +17,9 @@ _N_EPOCHS_KEPT = 1000
 class RuleEngine:
     """Holds the history of a run and asks every rule about each new record.
 
-    One alert per rule, kind and component passes in an epoch. A rule that
-    raises is disabled, with one alert.
+    One alert per rule, kind, component and severity passes in an epoch, so that
+    a trouble that grows worse is heard again. A rule that raises is disabled,
+    with one alert.
     """
 
     def __init__(self, components: tuple[Component, ...], rules: Sequence[Rule]) -> None:
@@ -26,7 +27,7 @@ class RuleEngine:
         self._rules = list(rules)
         self._epochs: deque[EpochRecord] = deque(maxlen=_N_EPOCHS_KEPT)
         self._skipped_in_a_row = 0
-        self._sent: set[tuple[str, str, str | None]] = set()
+        self._sent: set[tuple[str, str, str | None, str]] = set()
 
     def look(self, record: StepWindow | EpochRecord) -> list[Alert]:
         """Return the alerts about a new record that were not sent in this epoch."""
@@ -65,7 +66,7 @@ class RuleEngine:
         yield from alerts
 
     def _is_new(self, alert: Alert) -> bool:
-        key = (alert.rule, alert.kind, alert.component)
+        key = (alert.rule, alert.kind, alert.component, alert.severity)
         if key in self._sent:
             return False
         self._sent.add(key)

@@ -68,10 +68,9 @@ def _alert(window: StepWindow, row: int, name: str | None, *, n_rows: int, sever
     level: Severity = severity
     if skipped:
         level = "info" if name is None else "warning"
-    kind = "non_finite_gradient" if name is None else "non_finite"
     return Alert(
         rule="non_finite",
-        kind=f"{kind}_skipped" if skipped else kind,
+        kind="non_finite",
         severity=level,
         component=name,
         step=step,
@@ -91,7 +90,7 @@ def _stuck(history: History, window: StepWindow) -> Iterator[Alert]:
         if in_a_row == SKIPPED_IN_A_ROW:
             yield Alert(
                 rule="non_finite",
-                kind="all_steps_skipped",
+                kind="non_finite",
                 severity="critical",
                 step=int(window.step[row]),
                 epoch=int(window.epoch[row]),
@@ -124,7 +123,7 @@ def _advice(window: StepWindow, row: int, name: str | None) -> str:
     steps = [
         f"lower training.optimizer.learning_rate{rate}",
         "set training.gradient_clip to 1.0",
-        "set hardware.mixed_precision to 'no'",
+        "set hardware.mixed_precision to false",
     ]
     if name is not None and window.samples and window.samples[row] is not None:
         steps.insert(0, "look at the samples listed in the evidence")
