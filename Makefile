@@ -34,13 +34,12 @@ bench: $(VENV)/installed-dev
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV)/python:
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "neuroprism needs Python 3.11 or later; set PYTHON=/path/to/python3.11"; exit 1; }
+		|| { echo "neuroprism needs Python 3.11 or later; try: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@touch $@
 
-$(VENV)/installed: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "Installing neuroprism into $(VENV) (once)"
 	$(INSTALL) --editable .
 	@touch $@
