@@ -5,5 +5,6 @@ from __future__ import annotations
 from neuroprism.figures.progress_sink import ProgressFigure
 from neuroprism.figures.saving import save_figure
 from neuroprism.figures.training_progress import plot_losses
+from neuroprism.figures.waveforms import LevelSeries, plot_level_series
 
-__all__ = ["ProgressFigure", "plot_losses", "save_figure"]
+__all__ = ["LevelSeries", "ProgressFigure", "plot_level_series", "plot_losses", "save_figure"]

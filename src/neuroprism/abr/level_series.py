@@ -1,0 +1,52 @@
+"""Choosing the ears that stand for their hearing class in a figure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuroprism.abr.recordings import AbrRecordings
+from neuroprism.core.errors import DataError
+from neuroprism.figures.waveforms import LevelSeries
+
+
+def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
+    """Return one ear for each hearing class: the one with the most levels, of these the first.
+
+    Of several recordings at one level the first is taken.
+
+    Raises
+    ------
+    DataError
+        If the signals have lost their scale.
+    """
+    if recordings.signal_unit != "uV":
+        raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
+    ears, owner = np.unique(recordings.ear_id, return_inverse=True)
+    series = []
+    for label, name in enumerate(recordings.class_names):
+        members = np.flatnonzero(recordings.hearing_class == label)
+        if len(members):
+            n_levels = [
+                len(np.unique(recordings.level_db_nhl[members[owner[members] == ear]]))
+                for ear in range(len(ears))
+            ]
+            chosen = members[owner[members] == int(np.argmax(n_levels))]
+            series.append(_series(recordings, chosen, name))
+    return series
+
+
+def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> LevelSeries:
+    _, first = np.unique(recordings.level_db_nhl[rows], return_index=True)
+    part = recordings.select(rows[first])
+    threshold = float(part.threshold_db_nhl[0])
+    known = np.isfinite(threshold) and not bool(part.threshold_censored[0])
+    return LevelSeries(
+        title=name,
+        time_ms=part.time_ms,
+        signal_uv=part.signal_uv,
+        clean_uv=part.clean_uv,
+        level_db_nhl=part.level_db_nhl,
+        wave_latency_ms=part.wave_latency_ms,
+        threshold_db_nhl=threshold if known else None,
+    )
