@@ -109,7 +109,7 @@ class PendingSteps:
     def _numbers(self, values: Any, column: str, names: tuple[str, ...]) -> tuple[float, ...]:
         kinds = set(map(type, values))
         tensor = getattr(sys.modules.get("torch"), "Tensor", None)
-        if kinds == {tensor} and all([v.is_cpu and v.ndim == 0 for v in values]):
+        if kinds == {tensor} and all(v.is_cpu and v.ndim == 0 for v in values):
             # Reading a number from host memory is the cheapest copy of a tensor.
             return tuple(map(float, [v.item() for v in values]))
         return tuple([self._number(value, (column, k), names[k]) for k, value in enumerate(values)])

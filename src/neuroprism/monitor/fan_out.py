@@ -36,28 +36,30 @@ class FanOut:
                 sink.open(run, folder)
             except Exception as error:  # noqa: BLE001 - the seam: a sink never harms the training
                 failed.append((sink, error))
-                self._sinks.remove(sink)
-        # Reported when all others are open.
+        # Nothing is reported before the others are open, and to none that is not.
+        self._sinks = [sink for sink in self._sinks if all(sink is not other for other, _ in failed)]
         for sink, reason in failed:
-            self._detach(sink, reason)
+            self._drop(sink, reason)
 
     def write(self, record: Record) -> None:
         """Give `record` to every sink."""
         for sink in tuple(self._sinks):
             try:
-                sink.write(record)
+                # The report about one sink may have cost another one.
+                if sink in self._sinks:
+                    sink.write(record)
             except Exception as error:  # noqa: BLE001 - the seam
                 self._detach(sink, error)
 
     def close(self) -> None:
-        """Close every sink."""
-        sinks, self._sinks = self._sinks, []
+        """Close every sink, the last one first, so that the first ones can still report a failure."""
         self.ticks = []
-        for sink in sinks:
+        while self._sinks:
+            sink = self._sinks.pop()
             try:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - the seam
-                say(_message(sink, error))
+                self._tell(sink, error)
 
     def _find_ticks(self) -> list[Callable[[], None]]:
         return [self._guarded(sink, sink.tick) for sink in self._sinks if hasattr(sink, "tick")]
@@ -74,9 +76,15 @@ class FanOut:
     def _detach(self, sink: Sink, error: Exception) -> None:
         if sink in self._sinks:
             self._sinks.remove(sink)
+            self._drop(sink, error)
+
+    def _drop(self, sink: Sink, error: Exception) -> None:
         self.ticks = self._find_ticks()
         with contextlib.suppress(Exception):
             sink.close()
+        self._tell(sink, error)
+
+    def _tell(self, sink: Sink, error: Exception) -> None:
         if not any(other.name == "console" for other in self._sinks):
             say(_message(sink, error))
         self._report(
@@ -88,6 +96,21 @@ class FanOut:
                 evidence={"sink": sink.name, "error": type(error).__name__},
             )
         )
+
+
+def harmless(call: Callable[[Alert], None] | None, name: str) -> Callable[[Alert], None]:
+    """Return a function that passes alerts to `call` until that raises, and never raises itself."""
+    calls = [] if call is None else [call]
+
+    def pass_on(alert: Alert) -> None:
+        for listener in tuple(calls):
+            try:
+                listener(alert)
+            except Exception as error:  # noqa: BLE001 - the seam: watching never kills training
+                calls.clear()
+                say(f"{name} raised {type(error).__name__}: {error}; it is not called again")
+
+    return pass_on
 
 
 def say(line: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 RUN = "run.json"
 CONFIG = "config.yaml"
 OLD_CONFIG = "config.attempt*.yaml"
@@ -30,3 +32,9 @@ WRITTEN = (
     "figures/training_progress.pdf",
 )
 """Patterns of everything that a run writes at fixed places; other checkpoints are named by its events."""
+
+
+def name_in_run(folder: Path, path: Path) -> str:
+    """Return `path` relative to the folder of the run where it lies inside, else as it is."""
+    full, root = path.resolve(), folder.resolve()
+    return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(path)

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import atexit
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from neuroprism.core.errors import UnknownNameError
 from neuroprism.core.records import (
-    TOTAL,
     Alert,
     CheckpointSaved,
     Component,
     EpochRecord,
     Finished,
     Note,
-    Resumed,
-    RunRecord,
     Severity,
-    Started,
     Status,
     TestRecord,
-    check_names,
-    weighted_total,
 )
-from neuroprism.monitor.build import default_rules, default_sinks
 from neuroprism.monitor.buffer import PendingSteps
-from neuroprism.monitor.components import as_components
+from neuroprism.monitor.build import default_rules, default_sinks
+from neuroprism.monitor.clock import Clock
+from neuroprism.monitor.components import as_components, combine, with_total
+from neuroprism.monitor.ending import close_at_exit, how_it_ended
 from neuroprism.monitor.epoch_means import EpochMeans
-from neuroprism.monitor.fan_out import FanOut, say
-from neuroprism.monitor.folder import prepare
+from neuroprism.monitor.fan_out import FanOut, harmless
 from neuroprism.monitor.histograms import Histogram, Histograms
 from neuroprism.monitor.history import Rule
-from neuroprism.monitor.reading import read_events
-from neuroprism.monitor.resume import ResumePoint, last_step, rewind
+from neuroprism.monitor.layout import name_in_run
+from neuroprism.monitor.opening import open_run
+from neuroprism.monitor.resume import ResumePoint
 from neuroprism.monitor.rules import RuleEngine
-from neuroprism.monitor.run_card import run_card, save_config
 from neuroprism.monitor.scalars import floats, to_float
 from neuroprism.monitor.sinks.protocol import Record, Sink
 
@@ -140,14 +132,13 @@ class Monitor:
         self.n_steps = 0
         self.epoch_number = 1
         self._log_frequency, self._flush_seconds = log_frequency, flush_seconds
-        self._on_alert = on_alert
+        self._on_alert = harmless(on_alert, "on_alert")
         self._pending = PendingSteps(self.components)
         self._means = EpochMeans(self.components)
         self._engine = RuleEngine(self.components, default_rules() if rules is None else rules)
         if sinks is None:
             sinks = default_sinks(log_frequency, steps_per_epoch=steps_per_epoch)
-        prepare(self.folder, resume=resume is not None, overwrite=overwrite)
-        run = run_card(
+        opening = open_run(
             self.folder,
             self.components,
             name=name or self.folder.resolve().name,
@@ -155,48 +146,27 @@ class Monitor:
             n_epochs=n_epochs,
             config=config,
             seed=seed,
-            resumed=resume is not None,
+            resume=resume,
+            overwrite=overwrite,
         )
-        self._start(run, resume, sinks, config)
-
-    def _start(
-        self,
-        run: RunRecord,
-        resume: ResumePoint | None,
-        sinks: Sequence[Sink],
-        config: Mapping[str, Any] | None,
-    ) -> None:
-        n_superseded, n_missing = 0, 0
-        if resume is not None:
-            n_superseded = rewind(self.folder, resume, attempt=len(run.attempts))
-            n_missing = resume.step - last_step(self.folder)
-            self._engine.remember([e for e in read_events(self.folder) if isinstance(e, EpochRecord)])
-        changes = save_config(self.folder, config, attempt=len(run.attempts))
-        self._started = self._epoch_started = self._last_step = self._last_flush = time.monotonic()
+        self._clock = Clock()
+        self._last_flush = self._clock.last_step
         if resume is not None:
             self._continue(resume)
+        self._engine.remember(opening.epochs)
         self._fan_out = FanOut(sinks, self._alert)
         self._closed = False
         # A loop that ends without `close` still gets its last steps written.
-        self._at_exit = _close_at_exit(self)
-        self._fan_out.open(run, self.folder)
-        if resume is None:
-            self._emit(Started(run_id=run.id, components=self.components))
-            return
-        self._emit(Resumed(step=self.n_steps, epoch=self.epoch_number, superseded_steps=n_superseded))
-        if changes:
-            self.note(f"configuration differs from the attempt before: {changes}", severity="warning")
-        if n_missing > 0:
-            self.note(
-                f"the record lacks the last {n_missing} steps before the checkpoint", severity="warning"
-            )
+        self._forget_exit = close_at_exit(self)
+        self._fan_out.open(opening.run, self.folder)
+        for event in opening.events:
+            self._emit(event)
 
     def _continue(self, resume: ResumePoint) -> None:
         self.n_steps, self.epoch_number = resume.step, resume.epoch + 1
-        if "means" in resume.state:
+        if resume.state:
             self._means.load_state_dict(resume.state["means"])
-            self._epoch_started -= resume.state["epoch_seconds"]
-            self._started -= resume.state["seconds"]
+            self._clock.load_state_dict(resume.state["clock"])
 
     def combine(self, losses: Mapping[str, T]) -> T:
         """Return ``sum(weight x loss)``, differentiable where the losses are.
@@ -208,18 +178,8 @@ class Monitor:
         ValueError
             If a component is missing.
         """
-        check_names(self.components, losses)
-        missing = [c.name for c in self.components if c.name not in losses]
-        if missing:
-            raise ValueError(
-                f"losses lack {', '.join(missing)}; a masked component is passed as an exact zero"
-            )
-        terms: list[Any] = [component.weight * losses[component.name] for component in self.components]  # type: ignore[operator]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        combined: T = total
-        return combined
+        total: T = combine(self.components, losses)
+        return total
 
     def step(
         self,
@@ -277,7 +237,7 @@ class Monitor:
             skipped=skipped,
         )
         self.n_steps += 1
-        self._last_step = now = time.monotonic()
+        self._clock.last_step = now = time.monotonic()
         for tick in self._fan_out.ticks:
             tick()
         if self.n_steps % self._log_frequency == 0 or now - self._last_flush > self._flush_seconds:
@@ -325,12 +285,11 @@ class Monitor:
         EpochRecord
             What was recorded, with the means of the steps.
         """
-        val_losses = self._losses(val)
+        val_losses = with_total(self.components, val)
         val_metrics, given = floats(metrics, "metric"), floats(train_metrics, "metric")
         rate = None if lr is None else to_float(lr, "lr")
         self.flush()
-        now = time.monotonic()
-        train_seconds = self._last_step - self._epoch_started
+        train_seconds = self._clock.train_seconds()
         record = EpochRecord(
             epoch=self.epoch_number,
             step=self.n_steps,
@@ -340,12 +299,12 @@ class Monitor:
             val_metrics=val_metrics,
             lr=self._means.last_lr if rate is None else rate,
             grad_norm=self._means.grad_norm(),
-            seconds=now - self._epoch_started,
+            seconds=self._clock.epoch_seconds(),
             samples_per_second=self._means.n_samples / train_seconds if train_seconds > 0 else None,
             best=best,
         )
         self._means.reset()
-        self._epoch_started = now
+        self._clock.next_epoch()
         self.epoch_number += 1
         self._emit(record)
         for alert in self._engine.look(record):
@@ -364,7 +323,7 @@ class Monitor:
         matrix = getattr(confusion_matrix, "tolist", lambda: confusion_matrix)()
         record = TestRecord(
             best_epoch=best_epoch,
-            losses=self._losses(losses),
+            losses=with_total(self.components, losses),
             metrics=floats(metrics, "metric"),
             confusion_matrix=None if matrix is None else [[int(n) for n in row] for row in matrix],
         )
@@ -377,9 +336,7 @@ class Monitor:
     ) -> None:
         """Record that a checkpoint was written to `path`."""
         self.flush()
-        full = Path(path).resolve()
-        root = self.folder.resolve()
-        shown = full.relative_to(root).as_posix() if full.is_relative_to(root) else str(path)
+        shown = name_in_run(self.folder, Path(path))
         # Between two epochs a checkpoint belongs to the epoch just closed.
         epoch = self.epoch_number if self._means.n_samples else max(1, self.epoch_number - 1)
         self._emit(CheckpointSaved(path=shown, step=self.n_steps, epoch=epoch, reason=reason))
@@ -401,24 +358,25 @@ class Monitor:
         ``step`` is the number of steps so far, ``epoch`` the number of closed epochs.
         """
         self.flush()
-        now = time.monotonic()
         return {
             "step": self.n_steps,
             "epoch": self.epoch_number - 1,
             "means": self._means.state_dict(),
-            "epoch_seconds": now - self._epoch_started,
-            "seconds": now - self._started,
+            "clock": self._clock.state_dict(),
         }
 
     def close(self, status: Status = "finished", message: str | None = None) -> None:
         """Flush, record how the run ended and release every file; a second call does nothing."""
         if self._closed:
             return
-        self.flush()
-        self._emit(Finished(status=status, message=message))
-        self._closed = True
-        atexit.unregister(self._at_exit)
-        self._fan_out.close()
+        try:
+            self.flush()
+        finally:
+            # A broken device may fail the flush; the record ends properly all the same.
+            self._emit(Finished(status=status, message=message))
+            self._closed = True
+            self._forget_exit()
+            self._fan_out.close()
 
     def __enter__(self) -> Monitor:
         return self
@@ -426,22 +384,7 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.close()
-        elif isinstance(error, KeyboardInterrupt):
-            self.close("interrupted", "stopped by Ctrl-C")
-        else:
-            self.close("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
-
-    def _losses(self, values: Mapping[str, Any] | None) -> dict[str, float]:
-        """Return losses with their total, after checking the names."""
-        if not values:
-            return {}
-        if TOTAL in values:
-            raise ValueError("the total follows from the components; leave 'total' out")
-        check_names(self.components, values)
-        losses = floats(values, "loss component")
-        return {TOTAL: weighted_total(self.components, losses), **losses}
+        self.close(*how_it_ended(error))
 
     def _emit(self, record: Record) -> None:
         if self._closed:
@@ -453,23 +396,4 @@ class Monitor:
         if alert.stop and self.stop_requested is None:
             self.stop_requested = alert
         self._fan_out.write(alert)
-        if self._on_alert is None:
-            return
-        try:
-            self._on_alert(alert)
-        except Exception as error:  # noqa: BLE001 - the seam: watching never kills training
-            self._on_alert = None
-            say(f"on_alert raised {type(error).__name__}: {error}; it is not called again")
-
-
-def _close_at_exit(monitor: Monitor) -> Callable[[], None]:
-    """Have `monitor` closed when the program ends without doing so; it is not kept alive for that."""
-    reference = weakref.ref(monitor)
-
-    def close() -> None:
-        forgotten = reference()
-        if forgotten is not None:
-            forgotten.close("interrupted", "the program ended without closing the monitor")
-
-    atexit.register(close)
-    return close
+        self._on_alert(alert)

@@ -6,7 +6,6 @@ and after it was killed.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -120,8 +119,7 @@ def read_steps(folder: str | Path) -> dict[str, Column]:
     path = Path(folder) / layout.STEPS
     blocks = [_columns(chunk, path, first) for first, chunk in _chunks(path)]
     names = dict.fromkeys(chain(("step", "epoch"), *blocks))
-    columns = {name: _join(name, blocks) for name in names}
-    return columns
+    return {name: _join(name, blocks) for name in names}
 
 
 def _chunks(path: Path) -> Iterator[tuple[int, bytes]]:

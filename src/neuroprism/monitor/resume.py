@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from neuroprism.core.errors import DataError
 from neuroprism.core.files import replace_with, whole_lines
 from neuroprism.monitor import layout
 
@@ -74,6 +75,11 @@ def rewind(folder: Path, point: ResumePoint, *, attempt: int) -> int:
     -------
     int
         Step rows that were moved.
+
+    Raises
+    ------
+    DataError
+        If a line of the record is damaged; nothing was moved from its file then.
     """
     n_steps = _move(
         folder / layout.STEPS,
@@ -95,7 +101,7 @@ def last_step(folder: Path) -> int:
     last = b""
     for line in whole_lines(folder / layout.STEPS):
         last = line
-    return (_PLACE.decode(last).step or 0) if last else 0
+    return (_place(last, folder / layout.STEPS).step or 0) if last else 0
 
 
 def _event_is_after(place: _Place, point: ResumePoint) -> bool:
@@ -103,13 +109,20 @@ def _event_is_after(place: _Place, point: ResumePoint) -> bool:
         return (place.epoch or 0) > point.epoch
     if place.event in ("alert", "checkpoint"):
         # What the new attempt does again it will report again.
-        return (place.step or 0) > point.step or (place.step is None and (place.epoch or 0) > point.epoch + 1)
+        return (place.step or 0) > point.step or (place.step is None and (place.epoch or 0) > point.epoch)
     # Test results belong to the weights that the end of the attempt had selected.
     return place.event == "test"
 
 
+def _place(line: bytes, path: Path) -> _Place:
+    try:
+        return _PLACE.decode(line)
+    except msgspec.DecodeError as error:
+        raise DataError(f"cannot resume: {path} holds a damaged line: {error}") from None
+
+
 def _move(path: Path, side: Path, is_after: Callable[[_Place], bool], attempt: int) -> int:
-    moved = [line for line in whole_lines(path) if is_after(_PLACE.decode(line))]
+    moved = [line for line in whole_lines(path) if is_after(_place(line, path))]
     if not moved:
         return 0
     prefix = b'{"superseded_by":%d,' % attempt
@@ -130,5 +143,5 @@ def _copy(file: BinaryIO, source: Path, more: list[bytes]) -> None:
 
 def _copy_kept(file: BinaryIO, source: Path, is_after: Callable[[_Place], bool]) -> None:
     for line in whole_lines(source):
-        if not is_after(_PLACE.decode(line)):
+        if not is_after(_place(line, source)):
             file.write(line + b"\n")

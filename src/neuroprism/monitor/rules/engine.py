@@ -87,7 +87,7 @@ def _failed(rule: Rule, error: Exception) -> Alert:
         rule=name,
         kind="rule_failed",
         severity="warning",
-        message=f"alert rule '{name}' raised {type(error).__name__}: {reason}; it is off for the rest of the run",
+        message=f"alert rule '{name}' raised {type(error).__name__}: {reason}; it is off from now on",
     )
 
 

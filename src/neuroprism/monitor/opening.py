@@ -1,0 +1,83 @@
+"""Opening the record of a run: a new one, one in place of another, or one that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neuroprism.core.records import Component, EpochRecord, Note, Resumed, RunRecord, Started
+from neuroprism.monitor.folder import prepare
+from neuroprism.monitor.reading import read_events
+from neuroprism.monitor.resume import ResumePoint, last_step, rewind
+from neuroprism.monitor.run_card import run_card, save_config
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """What stands at the beginning of an attempt.
+
+    Attributes
+    ----------
+    run
+        Identity card of the run.
+    epochs
+        Epochs of the attempts before that still count.
+    events
+        What to tell the sinks first.
+    """
+
+    run: RunRecord
+    epochs: tuple[EpochRecord, ...]
+    events: tuple[Started | Resumed | Note, ...]
+
+
+def open_run(
+    folder: Path,
+    components: tuple[Component, ...],
+    *,
+    name: str,
+    task: str,
+    n_epochs: int | None,
+    config: Mapping[str, Any] | None,
+    seed: int | None,
+    resume: ResumePoint | None,
+    overwrite: bool,
+) -> Opening:
+    """Bring the folder of a run into the state in which sinks can append to it.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be used; nothing was written then.
+    """
+    prepare(folder, resume=resume is not None, overwrite=overwrite)
+    run = run_card(
+        folder,
+        components,
+        name=name,
+        task=task,
+        n_epochs=n_epochs,
+        config=config,
+        seed=seed,
+        resumed=resume is not None,
+    )
+    if resume is None:
+        save_config(folder, config, attempt=1)
+        return Opening(run=run, epochs=(), events=(Started(run_id=run.id, components=components),))
+    n_superseded = rewind(folder, resume, attempt=len(run.attempts))
+    epochs = tuple(event for event in read_events(folder) if isinstance(event, EpochRecord))
+    changes = save_config(folder, config, attempt=len(run.attempts))
+    resumed = Resumed(step=resume.step, epoch=resume.epoch + 1, superseded_steps=n_superseded)
+    notes = _warnings(changes, n_missing=resume.step - last_step(folder))
+    return Opening(run=run, epochs=epochs, events=(resumed, *notes))
+
+
+def _warnings(changes: str, *, n_missing: int) -> list[Note]:
+    messages = []
+    if changes:
+        messages.append(f"configuration differs from the attempt before: {changes}")
+    if n_missing > 0:
+        messages.append(f"the record lacks the last {n_missing} steps before the checkpoint")
+    return [Note(message=message, severity="warning") for message in messages]
