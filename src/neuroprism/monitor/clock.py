@@ -33,10 +33,10 @@ class Clock:
 
     def state_dict(self) -> dict[str, float]:
         """Return the times spent so far."""
-        return {"epoch_seconds": self.epoch_seconds(), "run_seconds": time.monotonic() - self._run_began}
+        return {"epoch_seconds": self.epoch_seconds(), "seconds": time.monotonic() - self._run_began}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Count on from the times of an earlier attempt."""
         now = time.monotonic()
         self._epoch_began = now - float(state["epoch_seconds"])
-        self._run_began = now - float(state["run_seconds"])
+        self._run_began = now - float(state["seconds"])

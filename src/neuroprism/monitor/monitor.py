@@ -166,7 +166,7 @@ class Monitor:
         self.n_steps, self.epoch_number = resume.step, resume.epoch + 1
         if resume.state:
             self._means.load_state_dict(resume.state["means"])
-            self._clock.load_state_dict(resume.state["clock"])
+            self._clock.load_state_dict(resume.state)
 
     def combine(self, losses: Mapping[str, T]) -> T:
         """Return ``sum(weight x loss)``, differentiable where the losses are.
@@ -362,7 +362,7 @@ class Monitor:
             "step": self.n_steps,
             "epoch": self.epoch_number - 1,
             "means": self._means.state_dict(),
-            "clock": self._clock.state_dict(),
+            **self._clock.state_dict(),
         }
 
     def close(self, status: Status = "finished", message: str | None = None) -> None:
