@@ -164,9 +164,7 @@ class PendingSteps:
         lr = np.array(columns[1], dtype=np.float64)
         grad_norm = np.array(columns[2], dtype=np.float64)
         n_samples = np.array(columns[3], dtype=np.float64)
-        default = (_DEFAULT_COUNT,) * self._n_components
-        given = [default if row is None else row for row in columns[4]]
-        counts = _matrix(given, n, self._n_components)
+        counts = _counts_given(columns[4], n, self._n_components)
         metrics, metrics_given = _by_name(columns[5])
         arrays = {
             "losses": losses,
@@ -208,6 +206,14 @@ def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, 
 def _matrix(rows: Any, n: int, width: int) -> FloatArray:
     flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64, count=n * width)
     return flat.reshape(n, width)
+
+
+def _counts_given(rows: Any, n: int, width: int) -> FloatArray:
+    """Return the counts as the loop gave them, with a mark where it gave none."""
+    if not any(rows):
+        return np.full((n, width), _DEFAULT_COUNT)
+    default = (_DEFAULT_COUNT,) * width
+    return _matrix([row or default for row in rows], n, width)
 
 
 def _by_name(rows: Any) -> tuple[dict[str, FloatArray], dict[str, Any]]:

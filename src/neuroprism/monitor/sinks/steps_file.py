@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from neuroprism.core.files import LineAppender
 from neuroprism.core.records import TOTAL, RunRecord, step_series
 from neuroprism.core.strict_json import name_non_finite
 from neuroprism.monitor import layout
 from neuroprism.monitor.sinks.protocol import Record
-from neuroprism.monitor.window import StepWindow
+from neuroprism.monitor.window import FloatArray, StepWindow
+
+BoolArray = npt.NDArray[np.bool_]
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -48,29 +53,37 @@ def encode_rows(window: StepWindow) -> bytes:
     are strings.
     """
     columns = _columns(window)
-    names = ["step", "epoch", *columns]
-    lists = [values.tolist() for values, _ in columns.values()]
-    rows: list[dict[str, Any]] = [
-        dict(zip(names, row, strict=True))
-        for row in zip(window.step.tolist(), window.epoch.tolist(), *lists, strict=True)
-    ]
-    for name, (values, present) in columns.items():
-        for i in np.flatnonzero(~np.isfinite(values)):
-            rows[i][name] = name_non_finite(float(values[i]))
-        for i in np.flatnonzero(~present):
-            del rows[i][name]
-    for i in np.flatnonzero(window.skipped):
-        rows[i]["skipped"] = True
+    values = np.stack([column for column, _ in columns.values()])
+    present = np.stack([given for _, given in columns.values()])
+    row_type = _row_type(("step", "epoch", *columns, *(["skipped"] if window.skipped.any() else [])))
+    table = [window.step.tolist(), window.epoch.tolist(), *values.tolist()]
+    if window.skipped.any():
+        table.append([True if skipped else msgspec.UNSET for skipped in window.skipped])
+    rows = list(map(row_type, *table))
+    for column, row in np.argwhere(~(present & np.isfinite(values))).tolist():
+        shown = name_non_finite(values[column, row]) if present[column, row] else msgspec.UNSET
+        setattr(rows[row], f"field_{column + 2}", shown)
     return _ENCODER.encode_lines(rows)
 
 
-def _columns(window: StepWindow) -> dict[str, tuple[Any, Any]]:
+@cache
+def _row_type(names: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
+    """Return a struct with these keys: built and encoded several times faster than a dict.
+
+    Fields that are unset are left out of the row.
+    """
+    fields = [(f"field_{k}", Any) for k in range(len(names))]
+    renamed = {f"field_{k}": name for k, name in enumerate(names)}
+    return msgspec.defstruct("Row", fields, rename=renamed, gc=False)
+
+
+def _columns(window: StepWindow) -> dict[str, tuple[FloatArray, BoolArray]]:
     """Return values and presence of every column that has at least one value."""
-    computed = window.counts > 0
-    columns = {
+    computed: BoolArray = window.counts > 0
+    columns: dict[str, tuple[FloatArray, BoolArray]] = {
         "lr": (window.lr, ~np.isnan(window.lr)),
         "grad_norm": (window.grad_norm, window.grad_norm_given),
-        step_series(TOTAL): (window.total, computed.any(axis=1)),
+        step_series(TOTAL): (window.total, np.any(computed, axis=1)),
     }
     for k, component in enumerate(window.components):
         columns[step_series(component.name)] = (window.losses[:, k], computed[:, k])
