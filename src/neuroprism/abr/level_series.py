@@ -11,9 +11,11 @@ from neuroprism.figures.waveforms import LevelSeries
 
 
 def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
-    """Return one ear for each hearing class: the one with the most levels, of these the first.
+    """Return one ear for each hearing class that the set holds.
 
-    Of several recordings at one level the first is taken.
+    Of the ears with a response, or of all where none of the class has one, it
+    is the one with the most levels, and of several the first by name. Of
+    several recordings at one level the first is taken.
 
     Raises
     ------
@@ -23,16 +25,17 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
     if recordings.signal_unit != "uV":
         raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
     ears, owner = np.unique(recordings.ear_id, return_inverse=True)
+    pairs = np.unique(np.stack([owner, recordings.level_db_nhl]), axis=1)
+    n_levels = np.bincount(pairs[0].astype(np.int64), minlength=len(ears))
+    responds = np.bincount(owner, weights=recordings.v_present, minlength=len(ears)) > 0
+    rank = n_levels + responds * (n_levels.max() + 1)
     series = []
     for label, name in enumerate(recordings.class_names):
         members = np.flatnonzero(recordings.hearing_class == label)
         if len(members):
-            n_levels = [
-                len(np.unique(recordings.level_db_nhl[members[owner[members] == ear]]))
-                for ear in range(len(ears))
-            ]
-            chosen = members[owner[members] == int(np.argmax(n_levels))]
-            series.append(_series(recordings, chosen, name))
+            ear = np.unique(owner[members])
+            chosen = ear[int(np.argmax(rank[ear]))]
+            series.append(_series(recordings, members[owner[members] == chosen], name))
     return series
 
 
@@ -40,7 +43,6 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
     _, first = np.unique(recordings.level_db_nhl[rows], return_index=True)
     part = recordings.select(rows[first])
     threshold = float(part.threshold_db_nhl[0])
-    known = np.isfinite(threshold) and not bool(part.threshold_censored[0])
     return LevelSeries(
         title=name,
         time_ms=part.time_ms,
@@ -48,5 +50,6 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
         clean_uv=part.clean_uv,
         level_db_nhl=part.level_db_nhl,
         wave_latency_ms=part.wave_latency_ms,
-        threshold_db_nhl=threshold if known else None,
+        threshold_db_nhl=threshold if np.isfinite(threshold) else None,
+        threshold_censored=bool(part.threshold_censored[0]),
     )
