@@ -9,6 +9,7 @@ tensor there, which copies and detaches them without waiting for the device;
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from itertools import chain
@@ -18,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from neuroprism.core.records import Component, check_names
-from neuroprism.monitor.scalars import check_one_element, is_on_device, is_tensor, snapshot, to_float
+from neuroprism.monitor.scalars import (
+    check_one_element,
+    is_on_device,
+    is_tensor,
+    snapshot,
+    tensor_type,
+    to_float,
+)
 from neuroprism.monitor.window import FloatArray, StepWindow
 
 _NAN = float("nan")
@@ -107,20 +115,23 @@ class PendingSteps:
         return values, {**(counts or {}), **missing}
 
     def _numbers(self, values: Any, column: str, names: tuple[str, ...]) -> tuple[float, ...]:
-        kinds = set(map(type, values))
-        tensor = getattr(sys.modules.get("torch"), "Tensor", None)
-        if kinds == {tensor} and all(v.is_cpu and v.ndim == 0 for v in values):
+        if set(map(type, values)) == {tensor_type()}:
             # Reading a number from host memory is the cheapest copy of a tensor.
-            return tuple(map(float, [v.item() for v in values]))
+            with contextlib.suppress(RuntimeError):
+                numbers = [value.item() for value in values if value.is_cpu]
+                if len(numbers) == len(values):
+                    return tuple(numbers)
         return tuple([self._number(value, (column, k), names[k]) for k, value in enumerate(values)])
 
     def _number(self, value: Any, place: tuple[str, int], name: str) -> float:
         if type(value) is float:
             return value
-        if is_tensor(value) and is_on_device(value):
+        if is_tensor(value):
             check_one_element(value, name)
-            self._staged.append((value, (place[0], len(self._rows), place[1])))
-            return _NAN
+            if is_on_device(value):
+                self._staged.append((value, (place[0], len(self._rows), place[1])))
+                return _NAN
+            return float(value.item())
         return to_float(value, name)
 
     def _counts(self, counts: Mapping[str, Any]) -> tuple[float, ...]:

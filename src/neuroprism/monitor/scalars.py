@@ -6,6 +6,7 @@ by anybody, and its type is found in `sys.modules` otherwise.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -59,9 +60,11 @@ def to_float(value: Any, name: str) -> float:
 
 def check_one_element(value: Any, name: str) -> None:
     """Raise ValueError unless the array or tensor `value` has exactly one element."""
-    shape = tuple(value.shape)
-    if any(length != 1 for length in shape):
-        raise ValueError(f"{name}: expected one number, got shape {shape}; reduce it first, e.g. .mean()")
+    shape = value.shape
+    if shape and math.prod(shape) != 1:
+        raise ValueError(
+            f"{name}: expected one number, got shape {tuple(shape)}; reduce it first, e.g. .mean()"
+        )
 
 
 def floats(values: Mapping[str, Any] | None, kind: str) -> dict[str, float]:
