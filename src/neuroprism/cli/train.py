@@ -81,6 +81,9 @@ def _summary(result: FitResult) -> str:
     if result.best_path is not None:
         folder = result.best_path.parent.parent
         lines.append(f"Best epoch {result.best_epoch}: {result.best_path}")
-        lines.append(f"Figure: {folder / 'figures' / 'training_progress.png'}")
-        lines.append(f"TensorBoard: tensorboard --logdir {folder}")
+        figure = folder / "figures" / "training_progress.png"
+        if figure.exists():
+            lines.append(f"Figure: {figure}")
+        if any(folder.glob("events.out.tfevents.*")):
+            lines.append(f"TensorBoard: tensorboard --logdir {folder}")
     return "\n".join(lines)
