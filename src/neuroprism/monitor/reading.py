@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ _CHUNK_BYTES = 1 << 20
 _INTEGERS = {"step": np.int64, "epoch": np.int64, "skipped": np.bool_}
 
 Column = npt.NDArray[Any]
+_Number = float | bool | Literal["NaN", "Infinity", "-Infinity"]
 
 
 def read_run(folder: str | Path) -> RunRecord:
@@ -160,13 +161,13 @@ def _uniform_columns(chunk: bytes) -> dict[str, Column]:
 @cache
 def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
     """Return a struct with these keys; it decodes several times faster than a dict."""
-    fields = [(f"field_{k}", float | bool | str) for k in range(len(names))]
+    fields = [(f"field_{k}", _Number) for k in range(len(names))]
     renamed = {f"field_{k}": name for k, name in enumerate(names)}
     return msgspec.defstruct("Row", fields, rename=renamed, gc=False, forbid_unknown_fields=True)
 
 
 def _decode_rows(chunk: bytes, path: Path, first_line: int) -> list[dict[str, Any]]:
-    decoder = msgspec.json.Decoder(dict[str, float | bool | str])
+    decoder = msgspec.json.Decoder(dict[str, _Number])
     rows = []
     for number, line in enumerate(chunk.split(b"\n")[:-1], start=first_line):
         try:
