@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from neuroprism.core import strict_json
 from neuroprism.core.files import replace_bytes
 from neuroprism.core.records import TOTAL, EpochRecord, RunRecord, TestRecord, epoch_series
@@ -77,13 +79,16 @@ def training_log(epochs: list[EpochRecord], test: TestRecord | None = None) -> d
     log["learning_rate"] = [epoch.lr for epoch in epochs]
     log["epoch_time"] = [epoch.seconds / 60 for epoch in epochs]
     log["test_results"] = {} if test is None else _test_results(test)
-    hidden = {epoch_series("val", metric) for metric in DOCUMENTED_METRICS}
-    series = [
-        {name: value for name, value in epoch.series().items() if name not in hidden} for epoch in epochs
-    ]
+    series = [_series(epoch) for epoch in epochs]
     for name in dict.fromkeys(name for values in series for name in values):
         log[name] = _column(series, name)
     return log
+
+
+def _series(epoch: EpochRecord) -> dict[str, float]:
+    """Return the series of an epoch, without the metrics that have a documented list."""
+    further = {name: value for name, value in epoch.val_metrics.items() if name not in DOCUMENTED_METRICS}
+    return msgspec.structs.replace(epoch, val_metrics=further).series()
 
 
 def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
