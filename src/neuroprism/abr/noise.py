@@ -17,10 +17,10 @@ N_BLOCKS = 16
 FMP_FROM_MS = 1.0
 """Fmp leaves out the stimulus artefact before this time."""
 
-MAINS_HZ, MAINS_SHARE = 50.0, 0.15
-BASELINE_HZ, BASELINE_SHARE = 17.0, 0.20
+MAINS_HZ, MAINS_SHARE = 50.0, 0.10
+BASELINE_HZ, BASELINE_SHARE = 17.0, 0.10
 BLOCK_SPREAD = 0.4
-EEG_SLOPE, MUSCLE_LEVEL = 2.5, 0.005
+EEG_SLOPE, MUSCLE_LEVEL = 3.0, 0.003
 
 Traces = NDArray[np.float32]
 
@@ -29,16 +29,16 @@ def spectrum(n_times: int, sample_rate_hz: float) -> Floats:
     """Return the amplitude spectrum of the coloured noise at the frequencies of `rfft`, unit power in all.
 
     EEG falls with frequency, muscle adds a plateau up to about 1500 Hz, behind
-    second-order band limits at 100 and 3000 Hz. The slope is chosen so that Fmp
-    without a response has about the five degrees of freedom of Elberling and
-    Don 1984.
+    band limits of fourth order at 100 Hz and second order at 3000 Hz. Slope and
+    limits are chosen so that Fmp over 10 ms without a response follows
+    F(5, 250), as Elberling and Don 1984 found.
     """
     f = np.fft.rfftfreq(n_times, 1.0 / sample_rate_hz)
     power = np.zeros_like(f)
     positive = f[1:]
     eeg = (100.0 / positive) ** EEG_SLOPE
     muscle = MUSCLE_LEVEL / (1.0 + (positive / 1500.0) ** 4)
-    band = 1.0 / (1.0 + (100.0 / positive) ** 4) / (1.0 + (positive / 3000.0) ** 4)
+    band = 1.0 / (1.0 + (100.0 / positive) ** 8) / (1.0 + (positive / 3000.0) ** 4)
     power[1:] = (eeg + muscle) * band
     amplitude: Floats = np.sqrt(power / power.sum())
     return amplitude

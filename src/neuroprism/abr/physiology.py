@@ -25,8 +25,9 @@ MAX_LEVEL_DB = 100.0
 # (monaural norms); II, IV, VI and VII from their usual places at 80 dB nHL.
 BEFORE_V_MS = np.array([4.0, 2.9, 2.0, 0.65, 0.0, -1.7, -3.4])
 
-# How much of the immaturity of wave V each wave shares: wave I is mature at birth (Gorga 1989).
-IMMATURITY_SHARE = np.array([0.0, 0.2, 0.6, 0.9, 1.0, 1.0, 1.0])
+# How much of a change in the brainstem each wave shares: delays by immaturity, rate and sex, and the small
+# waves of infants. Wave I comes from the cochlear nerve, which is mature at birth (Gorga 1989).
+BRAINSTEM_SHARE = np.array([0.0, 0.2, 0.6, 0.9, 1.0, 1.0, 1.0])
 
 # Height over the amplitude of wave V at high levels: I 0.31, V 0.36-0.41 uV; others by inspection.
 HEIGHT_RATIO = np.array([0.75, 0.30, 0.62, 0.35, 1.0, 0.20, 0.15])
@@ -71,12 +72,15 @@ def ageing_ms(age_years: Any) -> Floats:
     return 0.0067 * np.maximum(np.asarray(age_years, dtype=np.float64) - 25.0, 0.0)
 
 
-def age_factor(age_years: Any) -> Floats:
-    """Return the factor on amplitudes: half at birth; -10 % from 25 to 55 years (Jerger and Hall 1980)."""
+def growth_factor(age_years: Any) -> Floats:
+    """Return the factor on the amplitude of wave V in children: half at birth, 1 in adults."""
     age = np.asarray(age_years, dtype=np.float64)
-    growing = 1.0 - (1.0 - INFANT_AMPLITUDE) * np.exp(-age / INFANT_AMPLITUDE_YEARS)
-    ageing = np.maximum(1.0 - 0.0033 * np.maximum(age - 25.0, 0.0), 0.5)
-    return growing * ageing
+    return 1.0 - (1.0 - INFANT_AMPLITUDE) * np.exp(-age / INFANT_AMPLITUDE_YEARS)
+
+
+def ageing_factor(age_years: Any) -> Floats:
+    """Return the factor on amplitudes in adults: -10 % from 25 to 55 years (Jerger and Hall 1980)."""
+    return np.maximum(1.0 - 0.0033 * np.maximum(np.asarray(age_years, dtype=np.float64) - 25.0, 0.0), 0.5)
 
 
 def sex_shift_ms(sex: Any) -> Floats:

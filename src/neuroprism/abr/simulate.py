@@ -22,7 +22,7 @@ from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
 from neuroprism.abr.waves import Waves, draw_waves
 from neuroprism.core.section import Section
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 """Raised when equal configurations begin to give other sets, so that cached sets are not reused."""
 
 SAMPLE_RATE_HZ = 20_000.0
@@ -39,7 +39,7 @@ class SimulationConfig(Section):
     """A set of simulated recordings."""
 
     n_patients: int = Field(default=400, ge=1, le=100_000)
-    """Patients; each has two ears and about 20 recordings."""
+    """Patients; each has two ears and about 17 recordings."""
 
     preset: Preset = "balanced"
     """`clinical`: classes as in a clinic (80 % normal); `balanced`: equally many patients of each class."""

@@ -51,11 +51,9 @@ def draw_waves(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, rng: np
     above_db = level_db_nhl - ears.threshold_db_nhl[ear]
     heard = (above_db >= 0) & ~ears.censored[ear]
     latency_v = _v_latency_ms(ears, ear, level_db_nhl, rng)
-    age = ears.age_years[ear]
-    immature = physiology.immaturity_ms(age)[:, None] * (physiology.IMMATURITY_SHARE - 1.0)
-    latency = latency_v[:, None] - physiology.BEFORE_V_MS + immature + ears.wave_shift_ms[ear]
-    # Sex shifts wave V, not wave I: the interval I-V is shorter in women.
-    latency[:, 0] -= physiology.sex_shift_ms(ears.sex[ear])
+    brainstem = _brainstem_delay_ms(ears, ear)
+    unshared = brainstem[:, None] * (1.0 - physiology.BRAINSTEM_SHARE)
+    latency = latency_v[:, None] - physiology.BEFORE_V_MS - unshared + ears.wave_shift_ms[ear]
     present = heard[:, None] & ears.wave_found[ear] & (above_db[:, None] >= physiology.APPEARS_AT_DB)
     present[:, WAVE_V] = heard
     height = _height_uv(ears, ear, level_db_nhl, above_db)
@@ -88,16 +86,22 @@ def effective_level_db(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats)
 def _v_latency_ms(
     ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, rng: np.random.Generator
 ) -> Floats:
-    age = ears.age_years[ear]
     return (
         physiology.v_latency_ms(effective_level_db(ears, ear, level_db_nhl))
-        + physiology.rate_shift_ms(ears.rate_hz[ear])
-        + physiology.immaturity_ms(age)
-        + physiology.ageing_ms(age)
-        + physiology.sex_shift_ms(ears.sex[ear])
+        + _brainstem_delay_ms(ears, ear)
+        + physiology.ageing_ms(ears.age_years[ear])
         + ears.latency_shift_ms[ear]
         + ears.high_frequency_delay_ms[ear]
         + rng.normal(0.0, SESSION_SD_MS, len(ear))
+    )
+
+
+def _brainstem_delay_ms(ears: Ears, ear: NDArray[np.int64]) -> Floats:
+    """Return what lengthens the way from wave I to wave V: rate, immaturity and sex, (N,)."""
+    return (
+        physiology.rate_shift_ms(ears.rate_hz[ear])
+        + physiology.immaturity_ms(ears.age_years[ear])
+        + physiology.sex_shift_ms(ears.sex[ear])
     )
 
 
@@ -111,11 +115,12 @@ def _height_uv(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, above_d
     amplitude = (
         np.where(parallel, shifted, recruited)
         * ears.amplitude_factor[ear]
-        * physiology.age_factor(age)
+        * physiology.ageing_factor(age)
         * physiology.sex_factor(ears.sex[ear])
     )
+    immature = 1.0 - physiology.BRAINSTEM_SHARE * (1.0 - physiology.growth_factor(age)[:, None])
     # A wave grows from zero where it appears; wave I falls fastest with level.
     growth = 1.0 - np.exp(-(above_db[:, None] - physiology.APPEARS_AT_DB + 5.0) / 20.0)
     growth[:, WAVE_V] = 1.0
-    height: Floats = np.maximum(amplitude[:, None] * physiology.HEIGHT_RATIO * growth, 0.0)
+    height: Floats = np.maximum(amplitude[:, None] * immature * physiology.HEIGHT_RATIO * growth, 0.0)
     return height
