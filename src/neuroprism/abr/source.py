@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from neuroprism.abr.config import DataConfig
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.simulate import SIMULATOR_VERSION, SimulationConfig, simulate
-from neuroprism.abr.store import load_recordings, save_recordings
+from neuroprism.abr.store import load_recordings, save_recordings, schema_path
 from neuroprism.core.config import config_hash, to_dict
+from neuroprism.core.errors import DataError
 
 
-def obtain(config: DataConfig) -> tuple[AbrRecordings, str]:
-    """Return the recordings that a configuration names, and one line that says where they come from.
+@dataclass(frozen=True)
+class Source:
+    """Recordings of a run, and where they come from.
 
-    Without `dataset_path` they are simulated once into `cache_dir`.
+    Attributes
+    ----------
+    recordings
+        The whole set.
+    origin
+        One line for people.
+    unsaved
+        Where `keep` writes them; None where they were read from a file.
+    """
+
+    recordings: AbrRecordings
+    origin: str
+    unsaved: Path | None = None
+
+    def keep(self) -> None:
+        """Write recordings that were simulated into their cache.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written.
+        """
+        if self.unsaved is not None:
+            save_recordings(self.unsaved, self.recordings)
+
+
+def obtain(config: DataConfig) -> Source:
+    """Return the recordings that a configuration names; without `dataset_path` they are simulated.
+
+    Nothing is written: that is left to `Source.keep`, for the time when the
+    whole run is known to be possible.
 
     Raises
     ------
@@ -22,15 +55,36 @@ def obtain(config: DataConfig) -> tuple[AbrRecordings, str]:
         If the file is missing, damaged or does not fit.
     """
     if config.dataset_path is not None:
-        recordings = load_recordings(config.dataset_path)
-        return recordings, f"Data: {_size(recordings)} from {config.dataset_path}"
+        recordings = read_file(config.dataset_path)
+        return Source(recordings, f"Data: {_size(recordings)} from {config.dataset_path}")
     path = cache_path(config.cache_dir, config.simulation)
-    if path.exists():
-        recordings = load_recordings(path)
-        return recordings, f"Data: {_size(recordings)}, simulated earlier, from {path}"
+    # The schema is written last: a set without it was broken off and is made again.
+    if path.exists() and schema_path(path).exists():
+        try:
+            recordings = load_recordings(path)
+        except DataError as error:
+            raise DataError(f"{error}; delete it to have it simulated again") from None
+        return Source(recordings, f"Data: {_size(recordings)}, simulated earlier, from {path}")
     recordings = simulate(config.simulation)
-    save_recordings(path, recordings)
-    return recordings, f"Data: no data.dataset_path, so {_size(recordings)} were simulated into {path}"
+    origin = f"Data: no data.dataset_path, so {_size(recordings)} were simulated into {path}"
+    return Source(recordings, origin, unsaved=path)
+
+
+def read_file(path: Path) -> AbrRecordings:
+    """Read recordings from a file that a user named.
+
+    Raises
+    ------
+    DataError
+        If it is missing, a folder, damaged or does not fit.
+    """
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise DataError(f"cannot read recordings {path}: {error.strerror}") from None
+    if is_folder:
+        raise DataError(f"cannot read recordings '{path}': it is a folder; name the .npz file in it")
+    return load_recordings(path)
 
 
 def cache_path(folder: Path, config: SimulationConfig) -> Path:

@@ -15,8 +15,10 @@ from neuroprism.abr.heads import LatencyPrior
 from neuroprism.abr.loss_baselines import baselines, fit_reference
 from neuroprism.abr.losses import COMPONENTS, AbrLosses
 from neuroprism.abr.model import build_model
+from neuroprism.abr.model_config import ArchitectureConfig
 from neuroprism.abr.pooled import PooledResults
 from neuroprism.abr.scaler import AbrScaler
+from neuroprism.core.errors import ConfigError
 from neuroprism.core.records import Component
 from neuroprism.train.task import Evaluation, LossTerms, Task
 
@@ -40,11 +42,17 @@ class AbrTask(Task[AbrBatch]):
     training, validation
         All recordings of the two splits; their labels give class weights,
         trivial predictors and what those cost on validation data.
+
+    Raises
+    ------
+    ConfigError
+        If the recordings are too short for the network.
     """
 
     def __init__(
         self, config: AbrConfig, scaler: AbrScaler, *, training: AbrBatch, validation: AbrBatch
     ) -> None:
+        _check_length(config.model.architecture, scaler.n_times)
         n_classes = len(scaler.class_names)
         latency = scaler.targets["latency_ms"]
         prior = LatencyPrior(
@@ -158,3 +166,11 @@ class AbrTask(Task[AbrBatch]):
         if self.schedule.alpha_bar.device != device:
             self.schedule.to(device)
             self.objective.to(device)
+
+
+def _check_length(sizes: ArchitectureConfig, n_times: int) -> None:
+    if n_times < sizes.samples_per_step:
+        raise ConfigError(
+            f"model.architecture: {sizes.n_levels} levels with patch_size {sizes.patch_size} need recordings "
+            f"of {sizes.samples_per_step} samples or more, not {n_times}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,11 @@ from neuroprism.train.modes import FirstBatches, RepeatedBatch
 from neuroprism.train.plan import steps_per_epoch
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
+from neuroprism.train.validation import check_criterion
 
 SPLIT_FILE = "split.json"
+LONGEST_NAME = 255
+"""Bytes that the common file systems allow in a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +75,30 @@ def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
         If training could not go on.
     """
     folder = run_folder(config.logging.log_dir, experiment)
+    _check_place(folder)
     check(folder, resume=mode.resume, overwrite=mode.overwrite)
     checkpoint = load_checkpoint(folder) if mode.resume else None
+    resolved = to_dict(config)
+    if checkpoint is not None:
+        _check_same_run(checkpoint, resolved)
+    choose_device(config.hardware.device)
     if config.hardware.n_threads is not None:
         torch.set_num_threads(config.hardware.n_threads)
     seed_everything(config.reproducibility)
-    recordings, origin = obtain(config.data)
+    source = obtain(config.data)
+    recordings = source.recordings
     split = split_by_patient(recordings, config.data.splits)
     manifest = make_manifest(split, recordings, config.data.splits)
     scaler = AbrScaler.fit(recordings.select(split.train))
+    if checkpoint is not None:
+        _check_same_data(checkpoint, scaler)
     data = _Data(config, recordings, split, scaler, mode)
     task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
+    check_criterion(task, config.training)
+    # Everything that the user can have got wrong is known by now: from here on files are written.
+    source.keep()
     with _monitor(config, folder, task, data.train_batches, mode, checkpoint) as monitor:
-        for line in (origin, _describe(manifest), describe_masks(recordings), _describe_model(task)):
+        for line in (source.origin, _describe(manifest), describe_masks(recordings), _describe_model(task)):
             monitor.note(line)
         write_manifest(folder / SPLIT_FILE, manifest)
         trainer = Trainer(
@@ -93,7 +108,7 @@ def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
             monitor=monitor,
             folder=folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
-            run_config=to_dict(config),
+            run_config=resolved,
         )
         result = trainer.fit(task, data.train_batches, data.val_batches, resume=checkpoint)
         _test(task, data.test_batches, result, monitor)
@@ -109,8 +124,28 @@ def run_folder(log_dir: str, experiment: str) -> Path:
         If the name of the experiment would lead elsewhere.
     """
     if not experiment or experiment != Path(experiment).name or experiment.startswith("."):
-        raise RunError(f"--experiment '{experiment}' must be a plain name without folders")
+        raise RunError(f"--experiment {experiment!r} must be a plain name without folders")
+    if experiment != experiment.strip():
+        raise RunError(f"--experiment '{experiment}' must not begin or end with a space")
     return Path(log_dir) / experiment
+
+
+def _check_place(folder: Path) -> None:
+    """Look whether the folder can be made, and write nothing.
+
+    Raises
+    ------
+    RunError
+        If it cannot; the message names what stands in the way.
+    """
+    for part in folder.parts:
+        if len(os.fsencode(part)) > LONGEST_NAME or not part.isprintable():
+            raise RunError(f"cannot write run folder {str(folder)!r}: {part[:40]!r} cannot name a folder")
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise RunError(f"cannot write run folder {folder}: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"cannot write run folder {folder}: {there} is not writable")
 
 
 class _Data:
@@ -162,7 +197,6 @@ def _monitor(
     checkpoint: Checkpoint | None,
 ) -> Monitor:
     n_steps = steps_per_epoch(train_batches, config.training)
-    resolved = to_dict(config)
     sinks = build_sinks(
         config.logging,
         log_frequency=config.training.log_frequency,
@@ -171,8 +205,6 @@ def _monitor(
     )
     if config.logging.figure:
         sinks.append(ProgressFigure())
-    if checkpoint is not None:
-        _check_same_run(checkpoint, resolved)
     return Monitor(
         folder,
         task.components,
@@ -182,7 +214,7 @@ def _monitor(
         log_frequency=config.training.log_frequency,
         sinks=sinks,
         rules=build_rules(config.monitoring),
-        config=resolved,
+        config=to_dict(config),
         seed=config.reproducibility.seed,
         resume=None if checkpoint is None else ResumePoint.from_state(checkpoint.monitor),
         overwrite=mode.overwrite,
@@ -198,6 +230,12 @@ def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
             now = {k: v for k, v in now.items() if k not in ("cache_dir", "dataloader")}
         if config_hash({"": before}) != config_hash({"": now}):
             raise RunError(f"cannot resume: the section '{section}' differs from that of the run")
+
+
+def _check_same_data(checkpoint: Checkpoint, scaler: AbrScaler) -> None:
+    """Refuse a data file that was replaced since: its statistics would not be those of the checkpoint."""
+    if checkpoint.task_state.get("scaler") != scaler.state_dict():
+        raise RunError("cannot resume: the recordings differ from those of the run")
 
 
 def _describe(manifest: Manifest) -> str:

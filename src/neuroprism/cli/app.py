@@ -56,5 +56,6 @@ def main(command: str | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"neuroprism: {message}\n")
+    # Only the help that a command without arguments gives is longer than a line.
+    sys.stderr.write(f"{message}\n" if "\n" in message else f"neuroprism: {message}\n")
     return code

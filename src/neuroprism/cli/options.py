@@ -10,6 +10,7 @@ import typer
 
 from neuroprism.abr.config import AbrConfig
 from neuroprism.core.config import load, parse_override
+from neuroprism.core.errors import ConfigError
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file with the configuration.", metavar="FILE")
@@ -30,8 +31,19 @@ def load_abr(file: Path | None, flags: dict[str, Any], assignments: list[str] | 
     flags
         Values of named flags by dotted key; None means that the flag was not given.
     assignments
-        ``KEY=VALUE`` texts of ``--set``.
+        ``KEY=VALUE`` texts of ``--set``; of two for one key the later one holds.
+
+    Raises
+    ------
+    ConfigError
+        If a key or value is refused, or a flag and a ``--set`` contradict each other.
     """
-    overrides = [(path, value, "command line") for path, value in flags.items() if value is not None]
-    overrides += [parse_override(text) for text in assignments or ()]
+    overrides = [parse_override(text) for text in assignments or ()]
+    assigned = {path: value for path, value, _ in overrides}
+    for path, value in flags.items():
+        if value is None:
+            continue
+        if path in assigned and assigned[path] != value:
+            raise ConfigError(f"{path} is {value} by its own flag and {assigned[path]} by --set; give one")
+        overrides.append((path, value, "command line"))
     return load(AbrConfig, file=file, environment=os.environ, overrides=overrides)

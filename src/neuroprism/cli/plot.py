@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.abr.store import load_recordings
+from neuroprism.abr.source import read_file
 from neuroprism.core.errors import DataError, UserError
 
 app = typer.Typer(help="Draw recordings.", rich_markup_mode=None, no_args_is_help=True)
@@ -31,10 +31,10 @@ def plot_abr(
     from neuroprism.abr.level_series import example_series
     from neuroprism.figures import plot_level_series, save_figure
 
+    if out is not None and out.suffix not in FORMATS:
+        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}")
+    figure = plot_level_series(example_series(read_file(data)))
     path = out or data.with_suffix(".png")
-    if path.suffix not in FORMATS:
-        raise UserError(f"--out {path}: the name must end in {', '.join(FORMATS)}")
-    figure = plot_level_series(example_series(load_recordings(data)))
     try:
         save_figure(figure, path)
     except OSError as error:

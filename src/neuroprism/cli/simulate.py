@@ -50,12 +50,23 @@ def simulate_abr(
         SimulationConfig,
         overrides=[(name, value, "command line") for name, value in flags.items() if value is not None],
     )
-    path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-    if path.exists() and not overwrite:
-        raise DataError(f"{path} exists; replace it with --overwrite")
+    path = _free_path(out, overwrite=overwrite)
     recordings = simulate(config)
     save_recordings(path, recordings)
     typer.echo(f"{len(recordings):,} recordings of {recordings.n_patients:,} patients: {path}")
     typer.echo(f"Schema with units: {schema_path(path)}")
     typer.echo("Classes: " + ", ".join(f"{name} {n:,}" for name, n in recordings.class_counts().items()))
     typer.echo(describe_masks(recordings))
+
+
+def _free_path(out: Path, *, overwrite: bool) -> Path:
+    """Return the file to write, its name completed; an existing one only if it may be replaced."""
+    try:
+        if out.is_dir():
+            raise DataError(f"'{out}' is a folder; name the file to write, e.g. recordings.npz")
+        path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
+        if path.exists() and not overwrite:
+            raise DataError(f"{path} exists; replace it with --overwrite")
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror}") from None
+    return path

@@ -55,7 +55,7 @@ def train(
         "training.optimizer.learning_rate": learning_rate,
         "hardware.device": device,
         "data.dataloader.num_workers": num_workers,
-        "logging.level": log_level,
+        "logging.level": log_level and log_level.upper(),
         "hardware.mixed_precision": True if mixed_precision else None,
     }
     resolved = load_abr(config, flags, assignments)
@@ -69,7 +69,9 @@ def train(
     mode = RunMode(
         resume=resume, overwrite=overwrite, quiet=quiet, short=fast_dev_run, one_batch=overfit_batch
     )
-    result = train_abr(resolved, experiment or (config.stem if config else "abr"), mode)
+    if experiment is None:
+        experiment = config.stem if config else "abr"
+    result = train_abr(resolved, experiment, mode)
     if not quiet:
         typer.echo(_summary(result))
 
