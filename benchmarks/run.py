@@ -1,0 +1,153 @@
+"""Runs every benchmark in a process of its own and writes RESULTS.md.
+
+A benchmark is any other file in this folder. What it prints becomes a section: as it is where it begins with a
+Markdown heading, otherwise under the first line of its docstring. One that fails is reported with its last line
+and makes the exit code 1; the others run all the same.
+
+    python benchmarks/run.py [--out FILE] [NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+PACKAGES = ("neuroprism", "torch", "lightning-fabric", "numpy", "pydantic", "msgspec", "tensorboard")
+TIME_LIMIT_SECONDS = 600
+BUSY = 0.25
+"""Load of other processes per core above which times are called uncertain."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one benchmark left.
+
+    Attributes
+    ----------
+    section
+        Markdown.
+    failed
+        Whether it ended with an error.
+    """
+
+    section: str
+    failed: bool
+
+
+def benchmarks(names: list[str]) -> list[Path]:
+    """Return the files to run; all of them where no name is given."""
+    found = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if path.stem != Path(__file__).stem}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        sys.exit(f"no benchmark named {', '.join(unknown)}; there are: {', '.join(found)}")
+    return [found[name] for name in names or found]
+
+
+def measure(path: Path) -> Outcome:
+    """Run one benchmark and return its section."""
+    start = time.perf_counter()
+    try:
+        done = subprocess.run(
+            [sys.executable, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(
+            section(path, "", f"Stopped after {TIME_LIMIT_SECONDS} s without a result."), failed=True
+        )
+    note = f"Took {time.perf_counter() - start:.0f} s."
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        note = f"FAILED with exit code {done.returncode}: `{lines[-1]}`"
+    return Outcome(section(path, done.stdout.strip(), note), failed=bool(done.returncode))
+
+
+def section(path: Path, printed: str, note: str) -> str:
+    """Return the Markdown of one benchmark."""
+    if not printed.startswith("#"):
+        heading = f"## {title(path)}"
+        # Tables and prose of a benchmark stay as they are; plain columns need a fence.
+        body = printed if printed.startswith("|") or not printed else f"```text\n{printed}\n```"
+        printed = f"{heading}\n\n{body}".rstrip()
+    return f"{printed}\n\n`{path.name}`. {note}\n"
+
+
+def title(path: Path) -> str:
+    """Return the first line of a file's docstring, or its name."""
+    lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem).splitlines()
+    return lines[0].rstrip(".")
+
+
+def machine() -> str:
+    """Return processor, cores, memory and system; no name of the computer."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    python = f"Python {platform.python_version()}"
+    return f"{processor()}, {usable_cores()} cores, {memory:.0f} GiB, {platform.system()}, {python}"
+
+
+def processor() -> str:
+    """Return the name of the processor as far as it is known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_line(load: float) -> str:
+    """Say how busy the machine was before the first benchmark."""
+    text = f"Load average before the first benchmark: {load:.2f}"
+    if load > BUSY * usable_cores():
+        return (
+            text + ". **The machine was busy: times are upper bounds; ratios measured in turn hold better.**"
+        )
+    return text + " (idle)."
+
+
+def main() -> int:
+    """Run what is asked for and write the results."""
+    parser = argparse.ArgumentParser(description="Run the benchmarks and write RESULTS.md.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
+    parser.add_argument("--out", type=Path, default=FOLDER / "RESULTS.md", metavar="FILE")
+    arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    outcomes = []
+    for path in benchmarks(arguments.names):
+        print(f"{path.name} ...", flush=True)
+        outcomes.append(measure(path))
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    head = (
+        "# Benchmarks\n\n"
+        "Written by `make bench`; every number comes from the run described here. A GPU was not used.\n\n"
+        f"- Date: {datetime.now(UTC):%Y-%m-%d}\n"
+        f"- Machine: {machine()}\n"
+        f"- {versions}\n"
+        f"- {load_line(load)}\n"
+    )
+    text = "\n".join([head, *(outcome.section for outcome in outcomes)])
+    arguments.out.write_text(text, encoding="utf-8")
+    print(f"Results: {arguments.out}")
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
