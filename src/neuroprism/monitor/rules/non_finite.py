@@ -37,10 +37,14 @@ def non_finite(history: History, *, severity: Severity = "critical") -> Iterator
     window = history.window
     if window is None:
         return
+    bad_norms = window.grad_norm_given & ~np.isfinite(window.grad_norm)
+    # A finite total has finite parts only: this is the usual window, and all there is to look at.
+    if not (window.skipped.any() or bad_norms.any()) and np.isfinite(window.total).all():
+        return
     bad_losses = (window.counts > 0) & ~np.isfinite(window.losses)
     clean = ~bad_losses.any(axis=1)
     bad_total = clean & (window.counts > 0).any(axis=1) & ~np.isfinite(window.total)
-    bad_norm = clean & ~bad_total & window.grad_norm_given & ~np.isfinite(window.grad_norm)
+    bad_norm = clean & ~bad_total & bad_norms
     if not (bad_losses.any() or bad_total.any() or bad_norm.any()):
         yield from _stuck(history, window)
         return
