@@ -216,8 +216,9 @@ def _check_range(array: NDArray[np.generic], column: Column) -> None:
         wrong = sign * array.astype(np.float64) < sign * limit
         if wrong.any():
             row = _first_row(wrong)
+            unit = "" if column.unit in ("1", "code", "index") else f" {column.unit}"
             raise DataError(
-                f"{column.name} is {array[wrong][0]:g} {column.unit} in recording {row}, "
+                f"{column.name} is {array[wrong][0]:g}{unit} in recording {row}, "
                 f"{word} the plausible {limit:g}"
             )
 

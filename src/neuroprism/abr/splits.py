@@ -199,8 +199,9 @@ def read_split(path: Path, recordings: AbrRecordings) -> Split:
         raise DataError(f"cannot read the split {path}: {error}") from None
     if manifest.data_hash != data_hash(recordings):
         raise DataError(f"the split {path} belongs to other recordings")
-    split = Split(
-        *(np.flatnonzero(np.isin(recordings.patient_id, manifest.patients[name])) for name in SPLIT_NAMES)
-    )
-    _check(split, recordings, [name for name in SPLIT_NAMES if manifest.patients[name]])
+    patients = {name: manifest.patients.get(name, []) for name in SPLIT_NAMES}
+    split = Split(*(np.flatnonzero(np.isin(recordings.patient_id, patients[name])) for name in SPLIT_NAMES))
+    _check(split, recordings, [name for name in SPLIT_NAMES if patients[name]])
+    if sum(len(split[name]) for name in SPLIT_NAMES) != len(recordings):
+        raise DataError(f"the split {path} leaves out some patients")
     return split

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from neuroprism.abr.columns import COLUMNS
+from neuroprism.abr.columns import COLUMNS, Column
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.core import strict_json
 from neuroprism.core.errors import DataError, suggest
@@ -124,7 +124,7 @@ def _describe(recordings: AbrRecordings, arrays: dict[str, Any], digest: str) ->
             column.name: _ArraySchema(
                 dtype=arrays[column.name].dtype.str,
                 shape=arrays[column.name].shape,
-                unit=recordings.signal_unit if column.axes == ("time",) else column.unit,
+                unit=_unit(column, recordings.signal_unit),
                 meaning=column.meaning,
             )
             for column in COLUMNS
@@ -160,18 +160,33 @@ def _read_arrays(path: Path, schema: _Schema) -> dict[str, Any]:
     try:
         if file_sha256(path) != schema.sha256:
             raise DataError(f"{path} is damaged: its SHA-256 is not the one in {schema_path(path).name}")
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{path} is not an .npz file")
+        # Without pickles no stored object can run code.
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read recordings {path}: {' '.join(str(error).split())}") from None
+    _check_arrays(path, schema, arrays)
+    return arrays
+
+
+def _check_arrays(path: Path, schema: _Schema, arrays: dict[str, Any]) -> None:
     for column in COLUMNS:
         if column.name not in arrays and not column.optional:
             raise DataError(f"{path} lacks the array '{column.name}'")
-    known = {column.name for column in COLUMNS}
+    units = {column.name: _unit(column, schema.signal_unit) for column in COLUMNS}
     for name, array in arrays.items():
-        if name not in known:
-            raise DataError(f"{path} holds an unknown array '{name}'{suggest(name, known)}")
+        if name not in units:
+            raise DataError(f"{path} holds an unknown array '{name}'{suggest(name, units)}")
         said = schema.arrays.get(name)
         if said is None or said.dtype != array.dtype.str or said.shape != array.shape:
             raise DataError(f"{path}: the array '{name}' is not what {schema_path(path).name} says")
-    return arrays
+        if said.unit != units[name]:
+            raise DataError(
+                f"{schema_path(path)} gives '{name}' in '{said.unit}'; it must be in '{units[name]}'"
+            )
+
+
+def _unit(column: Column, signal_unit: str) -> str:
+    return signal_unit if column.axes == ("time",) else column.unit
