@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import socket
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("neuroprism", "torch", "numpy", "lightning-fabric", "torchmetrics", "scipy", "mne")
@@ -16,7 +14,7 @@ PACKAGES = ("neuroprism", "torch", "numpy", "lightning-fabric", "torchmetrics", 
 
 def new_run_id() -> str:
     """Return 12 random hexadecimal digits."""
-    return secrets.token_hex(6)
+    return os.urandom(6).hex()
 
 
 def host() -> str:
@@ -39,6 +37,8 @@ def git_revision(folder: Path | None = None) -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, the platform and the packages that shape a result; none is imported."""
+    from importlib import metadata
+
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in PACKAGES:
         try:

@@ -89,5 +89,5 @@ def _columns(window: StepWindow) -> dict[str, tuple[FloatArray, BoolArray]]:
         columns[step_series(component.name)] = (window.losses[:, k], computed[:, k])
     for name, values in window.metrics.items():
         columns[f"metric/{name}"] = (values, window.metrics_given[name])
-    is_used = np.stack([given for _, given in columns.values()]).any(axis=1).tolist()
+    is_used = np.any(np.stack([given for _, given in columns.values()]), axis=1)
     return {name: pair for used, (name, pair) in zip(is_used, columns.items(), strict=True) if used}
