@@ -207,3 +207,19 @@ def test_the_card_says_what_was_declared(finished: Path) -> None:
     assert [(c.name, c.weight) for c in run.components] == [("signal", 1.0), ("peak", 0.5)]
     assert run.versions["numpy"] == np.__version__
     assert run.status == "finished"
+
+
+@pytest.mark.parametrize("n_series", [1, 12, 13, 14, 200])
+@pytest.mark.parametrize("n_rows", [1, 15, 16, 70_000])
+def test_wide_and_long_runs_come_back_exactly(tmp_path: Path, n_series: int, n_rows: int) -> None:
+    n_rows = min(n_rows, 70_000 // n_series)
+    losses = np.random.default_rng(0).standard_normal((n_rows, n_series))
+    rows = [
+        {"step": k, "epoch": 1, **{f"loss/{name}": value for name, value in enumerate(row)}}
+        for k, row in enumerate(losses.tolist(), start=1)
+    ]
+    (tmp_path / "steps.jsonl").write_bytes(b"".join(strict_json.encode(row) + b"\n" for row in rows))
+    columns = read_steps(tmp_path)
+    np.testing.assert_array_equal(columns["step"], np.arange(1, n_rows + 1))
+    for k in range(n_series):
+        np.testing.assert_array_equal(columns[f"loss/{k}"], losses[:, k])

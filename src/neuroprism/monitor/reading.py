@@ -26,6 +26,7 @@ from neuroprism.monitor.run_identity import can_see_processes, host, process_sta
 
 HEARTBEAT_LOST_SECONDS = 600.0
 _CHUNK_BYTES = 1 << 20
+_MSGPACK_SHORT_ARRAY = 16
 _INTEGERS = {"step": np.int64, "epoch": np.int64, "skipped": np.bool_}
 
 Column = npt.NDArray[Any]
@@ -153,15 +154,34 @@ def _columns(chunk: bytes, path: Path, first_line: int) -> dict[str, Column]:
 def _uniform_columns(chunk: bytes) -> dict[str, Column]:
     """Return the columns of rows that all have the keys of the first, as most runs do."""
     names = tuple(msgspec.json.decode(chunk[: chunk.index(b"\n")], type=dict[str, Any]))
-    rows = msgspec.json.Decoder(_row_type(names)).decode_lines(chunk)
-    table = _floats(chain.from_iterable(map(msgspec.structs.astuple, rows))).reshape(len(rows), len(names))
+    try:
+        table = _finite_table(chunk, names)
+    except msgspec.ValidationError:
+        rows = msgspec.json.Decoder(_row_type(names, _Number)).decode_lines(chunk)
+        values = chain.from_iterable(map(msgspec.structs.astuple, rows))
+        table = _floats(values).reshape(len(rows), len(names))
     return {name: _typed(name, table[:, k].copy()) for k, name in enumerate(names)}
 
 
+def _finite_table(chunk: bytes, names: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """Return the (rows, names) table of rows with finite numbers only, in half the time of the general way.
+
+    MessagePack writes a float as a mark and 8 bytes, so that all rows have the
+    same length and numpy takes them from the packed text at a stroke.
+    """
+    rows = msgspec.json.Decoder(_row_type(names, float)).decode_lines(chunk)
+    packed = msgspec.msgpack.encode(list(map(msgspec.structs.astuple, rows)))
+    head = 1 if len(names) < _MSGPACK_SHORT_ARRAY else 3
+    number = np.dtype([("mark", "V1"), ("value", ">f8")])
+    row = np.dtype([("head", f"V{head}"), ("numbers", number, (len(names),))])
+    table = np.frombuffer(packed, row, offset=len(packed) - len(rows) * row.itemsize)
+    return table["numbers"]["value"].astype(np.float64)
+
+
 @cache
-def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
+def _row_type(names: tuple[str, ...], kind: Any) -> type[msgspec.Struct]:
     """Return a struct with these keys; it decodes several times faster than a dict."""
-    fields = [(f"field_{k}", _Number) for k in range(len(names))]
+    fields = [(f"field_{k}", kind) for k in range(len(names))]
     renamed = {f"field_{k}": name for k, name in enumerate(names)}
     return msgspec.defstruct("Row", fields, rename=renamed, gc=False, forbid_unknown_fields=True)
 
