@@ -29,7 +29,7 @@ from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weight
 from neuroprism.train.data_order import make_loader
 from neuroprism.train.hardware import choose_device
 from neuroprism.train.modes import FirstBatches, RepeatedBatch
-from neuroprism.train.plan import steps_per_epoch
+from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
@@ -90,9 +90,9 @@ def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
     split = split_by_patient(recordings, config.data.splits)
     manifest = make_manifest(split, recordings, config.data.splits)
     scaler = AbrScaler.fit(recordings.select(split.train))
-    if checkpoint is not None:
-        _check_same_data(checkpoint, scaler)
     data = _Data(config, recordings, split, scaler, mode)
+    if checkpoint is not None:
+        _check_same_data(checkpoint, scaler, batches_per_epoch(data.train_batches, config.training))
     task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
@@ -230,12 +230,22 @@ def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
             now = {k: v for k, v in now.items() if k not in ("cache_dir", "dataloader")}
         if config_hash({"": before}) != config_hash({"": now}):
             raise RunError(f"cannot resume: the section '{section}' differs from that of the run")
+    optimizer = checkpoint.config["training"]["optimizer"]["type"]
+    if optimizer != resolved["training"]["optimizer"]["type"]:
+        raise RunError(f"cannot resume: training.optimizer.type is not '{optimizer}' as in the run")
+    if checkpoint.task != resolved["project"]["name"]:
+        raise RunError(f"cannot resume: project.name is not '{checkpoint.task}' as in the run")
 
 
-def _check_same_data(checkpoint: Checkpoint, scaler: AbrScaler) -> None:
-    """Refuse a data file that was replaced since: its statistics would not be those of the checkpoint."""
+def _check_same_data(checkpoint: Checkpoint, scaler: AbrScaler, n_batches: int) -> None:
+    """Refuse a data file that was replaced since, and other batches in the middle of an epoch."""
     if checkpoint.task_state.get("scaler") != scaler.state_dict():
         raise RunError("cannot resume: the recordings differ from those of the run")
+    if checkpoint.batch and checkpoint.training["n_batches"] != n_batches:
+        raise RunError(
+            f"cannot resume in the middle of an epoch of {checkpoint.training['n_batches']} batches, "
+            f"which now has {n_batches}; keep data.dataloader.batch_size as it was"
+        )
 
 
 def _describe(manifest: Manifest) -> str:

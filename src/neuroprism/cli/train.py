@@ -77,7 +77,8 @@ def train(
 
 
 def _summary(result: FitResult) -> str:
-    lines = [f"Trained {result.n_epochs} epochs, {result.n_steps:,} steps."]
+    epochs = f"{result.n_epochs} epoch{'s' * (result.n_epochs != 1)}"
+    lines = [f"Trained {epochs}, {result.n_steps:,} steps."]
     if result.stopped_early:
         lines.append("Stopped early: the criterion did not improve any more.")
     if result.best_path is not None:

@@ -21,13 +21,15 @@ _FUSED_DEVICES = {"cpu", "cuda", "mps"}
 
 
 def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Sort the trainable parameters of `model` into groups of equal rate and decay.
+    """Sort the trainable parameters of `model` into groups that share rate and decay.
 
     Matrices and larger tensors get `weight_decay`; biases, norms and other
     vectors get none; a parameter's ``_optim`` overrides the decay and limits
     the rate. Every group keeps its highest rate under ``base_lr``.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    # Sorted by what a parameter wants, not by what comes out: the groups of a run
+    # that is resumed with other rates must be those of its checkpoint.
+    groups: dict[tuple[float | None, float | None, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
@@ -35,13 +37,14 @@ def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: fl
         unknown = set(wish) - {"lr", "weight_decay"}
         if unknown:
             raise ValueError(f"parameter attribute _optim has unknown keys {sorted(unknown)}")
-        rate = min(learning_rate, wish.get("lr", learning_rate))
-        decay = wish.get("weight_decay", weight_decay if parameter.ndim > 1 else 0.0)
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [
-        {"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay}
-        for (rate, decay), parameters in groups.items()
-    ]
+        key = (wish.get("lr"), wish.get("weight_decay"), parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
+    found = []
+    for (limit, wanted_decay, is_matrix), parameters in groups.items():
+        rate = learning_rate if limit is None else min(learning_rate, limit)
+        decay = wanted_decay if wanted_decay is not None else weight_decay if is_matrix else 0.0
+        found.append({"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay})
+    return found
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig, *, allow_fused: bool = True) -> Optimizer:
