@@ -94,8 +94,8 @@ class AbrDataset(Dataset[AbrBatch]):
     Raises
     ------
     DataError
-        If `clean` is wanted and the set has no clean traces, or the window of
-        the recordings is not the scaler's.
+        If `clean` is wanted and the set has no clean traces, or window, unit
+        or classes of the recordings are not the scaler's.
     """
 
     def __init__(
@@ -107,8 +107,7 @@ class AbrDataset(Dataset[AbrBatch]):
         signal_target: Literal["recorded", "clean"] = "recorded",
     ) -> None:
         part = recordings.select(indices)
-        if part.n_times != scaler.n_times:
-            raise DataError(f"recordings have {part.n_times} samples, the scaler expects {scaler.n_times}")
+        _check_fit(part, scaler)
         observed = _standardise_signal(part.signal_uv, scaler)
         target = observed
         if signal_target == "clean":
@@ -149,6 +148,13 @@ def as_is(batch: Any) -> AbrBatch:
     """Collate: the data set already serves batches."""
     served: AbrBatch = batch
     return served
+
+
+def _check_fit(recordings: AbrRecordings, scaler: AbrScaler) -> None:
+    for name in ("n_times", "sample_rate_hz", "start_ms", "signal_unit", "class_names"):
+        found, expected = getattr(recordings, name), getattr(scaler, name)
+        if found != expected:
+            raise DataError(f"the recordings have {name} {found}, the scaler expects {expected}")
 
 
 def _standardise_signal(signal: NDArray[np.float32], scaler: AbrScaler) -> Tensor:

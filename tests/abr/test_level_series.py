@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neuroprism.abr.level_series import example_series
+from neuroprism.abr.recordings import AbrRecordings
+from neuroprism.core.errors import DataError
+from neuroprism.figures import plot_level_series
+
+
+def test_each_class_is_shown_by_one_ear_with_many_levels(balanced_set: AbrRecordings) -> None:
+    r = balanced_set
+    series = example_series(r)
+    assert [one.title for one in series] == list(r.class_names)
+    for label, one in enumerate(series):
+        assert len(one.level_db_nhl) >= 5
+        assert (np.diff(one.level_db_nhl) > 0).all()
+        # Traces, levels, latencies and threshold belong together: they come from the same rows of one ear.
+        rows = [int(np.flatnonzero((r.signal_uv == trace).all(axis=1))[0]) for trace in one.signal_uv]
+        assert len(set(r.ear_id[rows])) == 1
+        assert (r.hearing_class[rows] == label).all()
+        np.testing.assert_array_equal(r.level_db_nhl[rows], one.level_db_nhl)
+        np.testing.assert_array_equal(r.wave_latency_ms[rows], one.wave_latency_ms)
+        assert one.threshold_db_nhl == r.threshold_db_nhl[rows[0]]
+        responds = r.v_present[r.hearing_class == label].any()
+        assert np.isfinite(one.wave_latency_ms[:, 4]).any() == responds == (not one.threshold_censored)
+
+
+def test_the_choice_is_the_same_every_time_and_can_be_drawn(small_set: AbrRecordings) -> None:
+    first, second = example_series(small_set), example_series(small_set)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.signal_uv, other.signal_uv)
+    assert len(plot_level_series(first).axes) == 5
+
+
+def test_classes_without_recordings_have_no_column(small_set: AbrRecordings) -> None:
+    part = small_set.select(np.isin(small_set.hearing_class, (0, 3)))
+    assert [one.title for one in example_series(replace(part, clean_uv=None))] == ["normal", "total"]
+
+
+def test_thresholds_that_nobody_knows_are_left_out(small_set: AbrRecordings) -> None:
+    unknown = np.full(len(small_set), np.nan, dtype=np.float32)
+    assert {one.threshold_db_nhl for one in example_series(replace(small_set, threshold_db_nhl=unknown))} == {
+        None
+    }
+
+
+def test_signals_without_a_scale_are_refused(small_set: AbrRecordings) -> None:
+    with pytest.raises(DataError, match="lost their scale"):
+        example_series(replace(small_set, signal_unit="zscore"))
