@@ -1,8 +1,8 @@
 """Runs every benchmark in a process of its own and writes RESULTS.md.
 
-A benchmark is any other file in this folder. What it prints becomes a section: as it is where it begins with a
-Markdown heading, otherwise under the first line of its docstring. One that fails is reported with its last line
-and makes the exit code 1; the others run all the same.
+A benchmark is any other file in this folder. What it prints becomes a section: as it is where it begins
+with a Markdown heading, otherwise under the first line of its docstring. One that fails is reported with its
+last line and makes the exit code 1; the others run all the same.
 
     python benchmarks/run.py [--out FILE] [NAME ...]
 """
@@ -72,7 +72,7 @@ def measure(path: Path) -> Outcome:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         note = f"FAILED with exit code {done.returncode}: `{lines[-1]}`"
-    return Outcome(section(path, done.stdout.strip(), note), failed=bool(done.returncode))
+    return Outcome(section(path, done.stdout.strip("\n"), note), failed=bool(done.returncode))
 
 
 def section(path: Path, printed: str, note: str) -> str:

@@ -1,0 +1,53 @@
+"""`benchmarks/run.py` makes one page of whatever benchmarks there are."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def folder(repository: Path, tmp_path: Path) -> Path:
+    """A folder with the runner and three benchmarks, one of which fails."""
+    shutil.copy(repository / "benchmarks" / "run.py", tmp_path)
+    (tmp_path / "plain.py").write_text('"""Speed of light."""\nprint("  1 c")\n')
+    (tmp_path / "whole.py").write_text('print("## A section\\n\\n| a |\\n|---|\\n| 1 |")\n')
+    (tmp_path / "broken.py").write_text('"""Breaks."""\nraise OSError("no disk")\n')
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(folder / "run.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_page_has_every_benchmark_and_says_what_failed(folder: Path) -> None:
+    assert run(folder).returncode == 1
+    page = (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert "## Speed of light\n\n```text\n  1 c\n```\n" in page
+    assert "## A section\n\n| a |" in page
+    assert "## Breaks\n\n`broken.py`. FAILED with exit code 1: `OSError: no disk`" in page
+    assert "cores" in page
+    assert "Load average" in page
+    assert not re.search(rf"\b{re.escape(socket.gethostname())}\b", page)
+
+
+def test_some_can_be_chosen_and_wrong_names_are_refused(folder: Path) -> None:
+    assert run(folder, "plain", "--out", str(folder / "some.md")).returncode == 0
+    assert "A section" not in (folder / "some.md").read_text(encoding="utf-8")
+    refused = run(folder, "fantasy")
+    assert refused.returncode == 1
+    assert "there are: broken, plain, whole" in refused.stderr
+
+
+def test_a_busy_machine_is_said_to_be_busy(repository: Path) -> None:
+    say = runpy.run_path(str(repository / "benchmarks" / "run.py"))["load_line"]
+    assert "idle" in say(0.0)
+    assert "busy" in say(1000.0)
