@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 
 from neuroprism.core import strict_json
+from neuroprism.core.errors import RunError
 from neuroprism.core.files import replace_bytes
 from neuroprism.core.records import Finished, RunRecord
 from neuroprism.monitor import layout
+from neuroprism.monitor.reading import read_run
 from neuroprism.monitor.sinks.protocol import Record
 
 HEARTBEAT_SECONDS = 10.0
@@ -38,6 +40,8 @@ class RunFile:
         if self._path is None or self._run is None:
             return
         if isinstance(record, Finished):
+            if self._was_replaced(self._run):
+                return
             self._run = msgspec.structs.replace(
                 self._run, status=record.status, ended=record.time, message=record.message
             )
@@ -49,6 +53,16 @@ class RunFile:
 
     def close(self) -> None:
         """Leave the card as it is: a run that is closed without an end did not finish."""
+
+    def _was_replaced(self, run: RunRecord) -> bool:
+        """Tell whether another run or attempt has begun in the folder, as in a notebook run twice."""
+        if self._path is None:
+            return False
+        try:
+            found = read_run(self._path.parent)
+        except RunError:
+            return False
+        return (found.id, found.attempts) != (run.id, run.attempts)
 
     def _replace(self) -> None:
         if self._path is not None:
