@@ -29,7 +29,7 @@ RATE_SHARES = (0.92, 0.01, 0.01, 0.04, 0.02)
 # hold a wave V in 27 % of recordings, which takes more ears.
 NEUROPATHY_RESPONDS = 0.4
 
-REPEATED = 0.4
+REPEATED = 0.25
 """Share of the levels of an ear that are recorded twice."""
 
 INTERAURAL_SHARE = 0.13

@@ -9,13 +9,18 @@ from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.core.errors import DataError
 from neuroprism.figures.waveforms import LevelSeries
 
+SPACING_DB = 10.0
+"""Least distance of two levels in a picture: closer traces run into each other."""
+
 
 def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
     """Return one ear for each hearing class that the set holds.
 
     Of the ears with a response, or of all where none of the class has one, it
-    is the one with the most levels, and of several the first by name. Of
-    several recordings at one level the first is taken.
+    is the one with the widest series, and of several the first by name. From
+    its lowest level with a response upwards and downwards, levels that stand
+    closer than 10 dB are left out; of several recordings at one level the first
+    is taken.
 
     Raises
     ------
@@ -25,7 +30,7 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
     if recordings.signal_unit != "uV":
         raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
     ears, owner = np.unique(recordings.ear_id, return_inverse=True)
-    pairs = np.unique(np.stack([owner, recordings.level_db_nhl]), axis=1)
+    pairs = np.unique(np.stack([owner, recordings.level_db_nhl // SPACING_DB]), axis=1)
     n_levels = np.bincount(pairs[0].astype(np.int64), minlength=len(ears))
     responds = np.bincount(owner, weights=recordings.v_present, minlength=len(ears)) > 0
     rank = n_levels + responds * (n_levels.max() + 1)
@@ -40,8 +45,10 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
 
 
 def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> LevelSeries:
-    _, first = np.unique(recordings.level_db_nhl[rows], return_index=True)
-    part = recordings.select(rows[first])
+    levels, first = np.unique(recordings.level_db_nhl[rows], return_index=True)
+    heard = levels[np.isin(levels, recordings.level_db_nhl[rows][recordings.v_present[rows]])]
+    lowest = float(heard[0]) if len(heard) else float(levels[-1])
+    part = recordings.select(rows[first[_spaced(levels.astype(np.float64), lowest)]])
     threshold = float(part.threshold_db_nhl[0])
     return LevelSeries(
         title=name,
@@ -53,3 +60,15 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
         threshold_db_nhl=threshold if np.isfinite(threshold) else None,
         threshold_censored=bool(part.threshold_censored[0]),
     )
+
+
+def _spaced(levels: NDArray[np.float64], anchor: float) -> NDArray[np.bool_]:
+    """Return which of the sorted levels, among them `anchor`, stand far enough apart to be drawn."""
+    keep: NDArray[np.bool_] = levels == anchor
+    for order in (range(len(levels)), range(len(levels) - 1, -1, -1)):
+        last = anchor
+        for n in order:
+            beyond = levels[n] > anchor if order.step > 0 else levels[n] < anchor
+            if beyond and abs(levels[n] - last) >= SPACING_DB:
+                keep[n], last = True, levels[n]
+    return keep

@@ -39,7 +39,7 @@ class SimulationConfig(Section):
     """A set of simulated recordings."""
 
     n_patients: int = Field(default=400, ge=1, le=100_000)
-    """Patients; each has two ears and about 17 recordings."""
+    """Patients; each has two ears and about 16 recordings."""
 
     preset: Preset = "balanced"
     """`clinical`: classes as in a clinic (80 % normal); `balanced`: equally many patients of each class."""
