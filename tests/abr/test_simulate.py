@@ -45,7 +45,7 @@ CLINICAL: list[tuple[str, Statistic, float, float]] = [
     ("levels", lambda r: float(len(np.unique(r.level_db_nhl))), 21, 0.1),
     ("rate, mean (1/s)", lambda r: float(r.rate_hz.mean()), 33.68, 0.7),
     ("rate, SD (1/s)", lambda r: float(r.rate_hz.std()), 3.62, 0.7),
-    ("age, mean (years)", lambda r: float(np.nanmean(r.age_years)), 2.64, 0.7),
+    ("age, mean (years)", lambda r: float(np.nanmean(r.age_years)), 2.64, 1.0),
     ("age, SD (years)", lambda r: float(np.nanstd(r.age_years)), 7.39, 1.8),
     ("Fmp above 3", lambda r: float((r.fmp > 3).mean()), 0.204, 0.05),
     ("Fmp, mean", lambda r: float(r.fmp.mean()), 2.4, 0.6),
