@@ -22,7 +22,7 @@ from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
 from neuroprism.abr.waves import Waves, draw_waves
 from neuroprism.core.section import Section
 
-SIMULATOR_VERSION = 2
+SIMULATOR_VERSION = 3
 """Raised when equal configurations begin to give other sets, so that cached sets are not reused."""
 
 SAMPLE_RATE_HZ = 20_000.0
