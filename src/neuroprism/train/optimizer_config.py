@@ -36,18 +36,21 @@ class AdamConfig(_AdamFamilyConfig):
     """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
 
     type: Literal["adam"] = "adam"
+    """Kind of optimizer."""
 
 
 class AdamWConfig(_AdamFamilyConfig):
     """AdamW (Loshchilov and Hutter 2019); weight decay is decoupled from the gradient."""
 
     type: Literal["adamw"] = "adamw"
+    """Kind of optimizer."""
 
 
 class SgdConfig(_OptimizerConfig):
     """Stochastic gradient descent with momentum."""
 
     type: Literal["sgd"] = "sgd"
+    """Kind of optimizer."""
 
     momentum: Fraction = 0.9
     """Share of the former update that is kept."""

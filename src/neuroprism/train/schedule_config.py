@@ -38,12 +38,14 @@ class ConstantConfig(_ScheduleConfig):
     """The rate stays where it is."""
 
     type: Literal["constant"] = "constant"
+    """Course of the learning rate."""
 
 
 class StepConfig(_ScheduleConfig):
     """The rate is multiplied by `gamma` every `step_size` epochs."""
 
     type: Literal["step"] = "step"
+    """Course of the learning rate."""
 
     step_size: float = Field(default=30.0, gt=0)
     """Epochs between two reductions."""
@@ -56,6 +58,7 @@ class MultistepConfig(_ScheduleConfig):
     """The rate is multiplied by `gamma` at each milestone."""
 
     type: Literal["multistep"] = "multistep"
+    """Course of the learning rate."""
 
     milestones: tuple[float, ...] = (30.0, 60.0)
     """Epochs at which the rate is reduced, increasing."""
@@ -75,6 +78,7 @@ class ExponentialConfig(_ScheduleConfig):
     """The rate falls by the factor `gamma` per epoch, a little with every step."""
 
     type: Literal["exponential"] = "exponential"
+    """Course of the learning rate."""
 
     gamma: Factor = 0.95
     """Factor per epoch."""
@@ -84,6 +88,7 @@ class CosineAnnealingConfig(_ScheduleConfig):
     """The rate falls along half a cosine to `eta_min` and stays there (Loshchilov and Hutter 2017)."""
 
     type: Literal["cosine_annealing"] = "cosine_annealing"
+    """Course of the learning rate."""
 
     T_max: float | None = Field(default=None, gt=0)
     """Epochs of the fall; null = until the end of training."""
@@ -96,6 +101,7 @@ class CosineWarmRestartsConfig(_ScheduleConfig):
     """The rate falls along half a cosine to `eta_min` and jumps back, again and again."""
 
     type: Literal["cosine_annealing_warm_restarts"] = "cosine_annealing_warm_restarts"
+    """Course of the learning rate."""
 
     T_0: int = Field(default=30, ge=1)
     """Epochs of the first period."""
@@ -118,6 +124,7 @@ class OneCycleConfig(_ScheduleConfig):
     """The rate rises to its maximum and falls far below its start (Smith and Topin 2018)."""
 
     type: Literal["one_cycle"] = "one_cycle"
+    """Course of the learning rate."""
 
     pct_start: Factor = 0.3
     """Share of the cycle in which the rate rises."""
@@ -136,6 +143,7 @@ class ReduceOnPlateauConfig(_ScheduleConfig):
     """The rate is multiplied by `factor` when the series `early_stopping.monitor` stops improving."""
 
     type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
+    """Course of the learning rate."""
 
     factor: Factor = 0.5
     """Factor of every reduction."""
