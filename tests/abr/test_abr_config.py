@@ -178,7 +178,7 @@ SMALL = [
     "model.architecture={base_channels: 8, n_levels: 1, channel_multipliers: [1]}",
     "model.architecture.decoder.n_heads=2",
     "training={epochs: 1, max_steps_per_epoch: 1}",
-    "logging={use_wandb: true, tracker: wandb, wandb: {mode: disabled}, figure: false, histogram_every_n_epochs: 1}",
+    "logging={figure: false, histogram_every_n_epochs: 1, use_wandb: true, wandb: {mode: disabled}}",
 ]
 
 
