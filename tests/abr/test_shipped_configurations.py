@@ -29,6 +29,10 @@ def test_all_shipped_configurations_load(repository: Path) -> None:
         assert shipped(repository, name).project.name == "abr"
 
 
+def test_the_shipped_network_is_the_default_one(repository: Path) -> None:
+    assert shipped(repository, "config.yaml").model == ModelConfig()
+
+
 def test_large_setting_has_the_parameters_that_it_claims(repository: Path) -> None:
     config = shipped(repository, "abr_large.yaml")
     model = build_model(config.model, n_classes=5, latency=PRIOR)
