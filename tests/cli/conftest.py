@@ -29,6 +29,7 @@ TINY = {
     "training.max_steps_per_epoch": 3,
     "training.scheduler.type": "constant",
     "training.optimizer.learning_rate": 1e-3,
+    "hardware.device": "cpu",
     "logging.use_tensorboard": False,
     "logging.figure": False,
 }
@@ -93,6 +94,7 @@ class Program:
 FLAGS = {
     "--batch_size": "data.dataloader.batch_size",
     "--learning_rate": "training.optimizer.learning_rate",
+    "--device": "hardware.device",
 }
 
 

@@ -140,3 +140,23 @@ def test_clean_target_without_clean_traces(
     path = rewritten(lambda arrays: arrays.pop("clean_uv"))
     line = refused(data__dataset_path=str(path), data__signal_target="clean")
     assert "data.signal_target is 'clean'" in line
+
+
+@pytest.mark.parametrize("name", ["way", "way/deeper", "a" * 300])
+def test_cache_that_cannot_be_written(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "way").write_text("in the way")
+    settings = {"data__dataset_path": None, "data__simulation__n_patients": 20}
+    assert "cannot write" in refused(**settings, data__cache_dir=name)
+
+
+def test_cache_is_filled_once(program: Any, tmp_path: Path) -> None:
+    settings = {"data__dataset_path": None, "data__simulation__n_patients": 20, "data__cache_dir": "cache"}
+    for name in ("first", "second"):
+        assert (
+            program.train("--epochs", "1", experiment=name, training__max_steps_per_epoch=1, **settings) == 0
+        )
+    assert len(list((tmp_path / "cache").glob("*.npz"))) == 1
+    messages = [[e["message"] for e in program.events("note", name)] for name in ("first", "second")]
+    assert any("were simulated into cache" in text for text in messages[0])
+    assert any("simulated earlier, from cache" in text for text in messages[1])
+    assert program.rows("first") == program.rows("second")

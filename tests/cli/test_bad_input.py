@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+ABSENT = "mps" if torch.cuda.is_available() else "cuda"
 ARCHITECTURE = "model__architecture__"
 
 SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -43,7 +45,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "batch larger than the split": ({"data__dataloader__batch_size": 10_000}, ["10000", "batch_size"]),
     "control character in the log folder": ({"logging__log_dir": "a\0b"}, ["cannot write run folder"]),
     "long name of the log folder": ({"logging__log_dir": "a" * 300}, ["cannot write run folder"]),
-    "absent device": ({"hardware__device": "mps"}, ["hardware.device=mps", "available: cpu"]),
+    "absent device": ({"hardware__device": ABSENT}, [f"hardware.device={ABSENT}", "available: ", "cpu"]),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def obtain(config: DataConfig) -> Source:
         return Source(recordings, f"Data: {_size(recordings)} from {config.dataset_path}")
     path = cache_path(config.cache_dir, config.simulation)
     # The schema is written last: a set without it was broken off and is made again.
-    if path.exists() and schema_path(path).exists():
+    if os.path.exists(path) and os.path.exists(schema_path(path)):
         try:
             recordings = load_recordings(path)
         except DataError as error:
