@@ -11,12 +11,13 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from neuroprism.abr import AbrConfig, AbrScaler, load_recordings
+from neuroprism.abr import AbrConfig, AbrScaler, AbrTask, load_recordings
+from neuroprism.abr.dataset import AbrDataset
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.splits import read_split
 from neuroprism.cli.app import run
 from neuroprism.core.config import load, to_dict
-from neuroprism.train import load_checkpoint
+from neuroprism.train import load_checkpoint, load_weights
 
 COMPONENTS = ["signal", "classification", "peak_exist", "peak_latency", "peak_amplitude", "threshold"]
 
@@ -162,3 +163,28 @@ def test_test_split_is_judged_once_by_the_selected_weights(finished: Any) -> Non
 def test_plot_reads_the_data_of_the_run(finished: Any, tmp_path: Path) -> None:
     assert load_recordings(finished.data).n_patients == 30
     assert run(["plot", "abr", str(finished.data), "--out", str(tmp_path / "series.png")]) == 0
+
+
+@pytest.mark.parametrize("split_name", ["val", "test"])
+def test_selected_weights_give_the_recorded_losses_again(
+    split_name: Any, finished: Any, recordings: AbrRecordings
+) -> None:
+    folder = finished.run_folder()
+    config = load(AbrConfig, file=folder / "config.yaml")
+    checkpoint = load_checkpoint(folder / "checkpoints" / "best.pt")
+    scaler = AbrScaler.from_state_dict(checkpoint.task_state["scaler"])
+    split = read_split(folder / "split.json", recordings)
+    train, val, judged = (
+        AbrDataset(recordings, split[name], scaler).everything for name in ("train", "val", split_name)
+    )
+    task = AbrTask(config, scaler, training=train, validation=val)
+    load_weights(task.model, checkpoint)
+    task.model.eval()
+    rows = torch.arange(len(judged)).split(config.data.dataloader.batch_size)
+    with torch.no_grad():
+        found = task.evaluate(task.model, [judged.select(part) for part in rows])
+    if split_name == "test":
+        recorded = finished.events("test")[0]["losses"]
+    else:
+        recorded = finished.events("epoch")[checkpoint.epoch - 1]["val"]
+    assert found.losses == {name: recorded[name] for name in COMPONENTS}
