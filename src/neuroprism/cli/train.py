@@ -60,7 +60,7 @@ def train(
     }
     resolved = load_abr(config, flags, assignments)
 
-    # Loading torch takes seconds: a mistyped key is reported before.
+    # The trainer and the figures are loaded only once the configuration is known to be right.
     from neuroprism.cli.abr_run import RunMode, train_abr
     from neuroprism.train.modes import fast_dev_run as cut_short
 
