@@ -1,6 +1,6 @@
 """Rate of the ABR simulator on one core, and the time that 50,000 recordings would take.
 
-    python benchmarks/simulate.py [n_patients]
+python benchmarks/simulate.py [n_patients]
 """
 
 from __future__ import annotations
