@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neuroprism.core.errors import NeuroprismError
+from neuroprism.core.errors import NeuroprismError, RunError
 
 
 def check_monitoring(
@@ -40,7 +40,10 @@ def check_monitoring(
 @contextlib.contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--keep {keep}: {error.strerror}") from None
         yield keep
         return
     folder = Path(tempfile.mkdtemp(prefix="neuroprism-check-"))

@@ -125,8 +125,8 @@ class StepRecorder:
         if ends:
             self._monitor.flush()
             raise TrainingError(
-                f"{_culprit(record)} at step {self._monitor.n_steps}; the step was not applied and the "
-                "last checkpoint is intact (training.on_non_finite=skip goes on instead)"
+                f"{_culprit(record)} at step {self._monitor.n_steps}; the step was not applied, and "
+                "checkpoints written before are intact (training.on_non_finite=skip goes on instead)"
             )
         self.stop_if_asked()
 
