@@ -177,11 +177,12 @@ def test_sink_redraws_rarely_and_at_the_end(
     monkeypatch.setattr(progress_sink.time, "monotonic", lambda: now[0])
     drawn: list[tuple[int, str]] = []
 
-    class Counting(ProgressFigure):
-        def _save(self, figure: Figure, path: Path) -> None:
-            drawn.append((len(self._epochs), path.suffix))
+    sink = ProgressFigure(min_seconds=30.0)
 
-    sink = Counting(min_seconds=30.0)
+    def save(figure: Figure, path: Path) -> None:
+        drawn.append((len(figure.axes[0].lines[0].get_xdata()), path.suffix))
+
+    monkeypatch.setattr(progress_sink, "save_figure", save)
     sink.open(run, tmp_path)
     for record in epochs(run.components, 8):
         now[0] += 10.0
@@ -198,12 +199,12 @@ def test_a_slow_drawing_makes_the_next_one_wait(
     monkeypatch.setattr(progress_sink.time, "monotonic", lambda: now[0])
     drawn = []
 
-    class Slow(ProgressFigure):
-        def _save(self, figure: Figure, path: Path) -> None:
-            drawn.append(len(self._epochs))
-            now[0] += 2.0
+    def save_slowly(figure: Figure, path: Path) -> None:
+        drawn.append(len(figure.axes[0].lines[0].get_xdata()))
+        now[0] += 2.0
 
-    sink = Slow(min_seconds=30.0)
+    monkeypatch.setattr(progress_sink, "save_figure", save_slowly)
+    sink = ProgressFigure(min_seconds=30.0)
     sink.open(run, tmp_path)
     for record in epochs(run.components, 8):
         now[0] += 50.0
