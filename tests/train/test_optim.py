@@ -11,7 +11,13 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
 from neuroprism.core.errors import DataError
-from neuroprism.train.optim import build_optimizer, clip_gradients, load_optimizer_state, parameter_groups
+from neuroprism.train.optim import (
+    build_optimizer,
+    clip_gradients,
+    load_optimizer_state,
+    named_rates,
+    parameter_groups,
+)
 from neuroprism.train.optimizer_config import OptimizerConfig
 
 
@@ -55,6 +61,18 @@ def test_vectors_have_no_decay_and_wishes_are_honoured() -> None:
 def test_a_wish_limits_the_rate_but_never_raises_it() -> None:
     found = by_name(model(), learning_rate=1e-5, weight_decay=0.1)
     assert found["dynamics"] == (1e-5, 0.0)
+
+
+def test_a_part_that_learns_faster_has_its_own_recorded_rate() -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    for parameter in net[1].parameters():
+        parameter._optim = {"lr_factor": 5.0, "group": "head"}  # type: ignore[attr-defined]
+    found = by_name(net, learning_rate=1e-4, weight_decay=0.1)
+    assert found["1.weight"] == (pytest.approx(5e-4), 0.1)
+    assert found["1.bias"] == (pytest.approx(5e-4), 0.0)
+    assert found["0.weight"] == (1e-4, 0.1)
+    optimizer = build_optimizer(net, options(type="adamw", learning_rate=1e-4))
+    assert named_rates(optimizer) == {"lr_head": pytest.approx(5e-4)}
 
 
 def test_an_unknown_wish_is_an_error() -> None:

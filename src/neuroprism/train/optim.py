@@ -1,7 +1,9 @@
 """Optimizers with parameter groups: no decay on vectors, own limits where a parameter asks for them.
 
-A parameter may carry ``parameter._optim = {"lr": highest rate, "weight_decay": w}``;
-state-space layers use it for their dynamics.
+A parameter may carry ``parameter._optim`` with any of ``lr`` (highest rate) and
+``weight_decay``, which state-space layers use for their dynamics, and
+``lr_factor`` and ``group`` (a factor on the rate, and the name under which the
+resulting rate is recorded), which a model uses for the part that learns faster.
 """
 
 from __future__ import annotations
@@ -24,27 +26,37 @@ def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: fl
     """Sort the trainable parameters of `model` into groups that share rate and decay.
 
     Matrices and larger tensors get `weight_decay`; biases, norms and other
-    vectors get none; a parameter's ``_optim`` overrides the decay and limits
-    the rate. Every group keeps its highest rate under ``base_lr``.
+    vectors get none; a parameter's ``_optim`` overrides the decay, scales the
+    rate and limits it. Every group keeps its highest rate under ``base_lr``,
+    and its name, if it has one, under ``name``.
     """
     # Sorted by what a parameter wants, not by what comes out: the groups of a run
     # that is resumed with other rates must be those of its checkpoint.
-    groups: dict[tuple[float | None, float | None, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[Any, ...], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
-        wish: dict[str, float] = getattr(parameter, "_optim", {})
-        unknown = set(wish) - {"lr", "weight_decay"}
+        wish: dict[str, Any] = getattr(parameter, "_optim", {})
+        unknown = set(wish) - {"lr", "weight_decay", "lr_factor", "group"}
         if unknown:
             raise ValueError(f"parameter attribute _optim has unknown keys {sorted(unknown)}")
-        key = (wish.get("lr"), wish.get("weight_decay"), parameter.ndim > 1)
+        scale, name = wish.get("lr_factor", 1.0), wish.get("group", "")
+        key = (wish.get("lr"), wish.get("weight_decay"), parameter.ndim > 1, scale, name)
         groups.setdefault(key, []).append(parameter)
     found = []
-    for (limit, wanted_decay, is_matrix), parameters in groups.items():
-        rate = learning_rate if limit is None else min(learning_rate, limit)
+    for (limit, wanted_decay, is_matrix, scale, name), parameters in groups.items():
+        rate = learning_rate * scale if limit is None else min(learning_rate * scale, limit)
         decay = wanted_decay if wanted_decay is not None else weight_decay if is_matrix else 0.0
-        found.append({"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay})
+        group = {"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay}
+        found.append(group | ({"name": name} if name else {}))
     return found
+
+
+def named_rates(optimizer: Optimizer) -> dict[str, float]:
+    """Return the present rate of every named group as ``lr_<name>``."""
+    return {
+        f"lr_{group['name']}": float(group["lr"]) for group in optimizer.param_groups if group.get("name")
+    }
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig, *, allow_fused: bool = True) -> Optimizer:

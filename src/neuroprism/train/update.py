@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neuroprism.core.records import TOTAL
+from neuroprism.train.optim import named_rates
 from neuroprism.train.state import TrainingState
 from neuroprism.train.step_recorder import StepRecord
 from neuroprism.train.task import LossTerms
@@ -67,7 +68,7 @@ class Update:
             grad_norm=grad_norm,
             lr=lr,
             n_samples=means.n_samples,
-            metrics=means.metrics,
+            metrics={**means.metrics, **named_rates(state.optimizer)},
             samples=means.sample_ids(),
             refused=refused,
             overflow=overflow,

@@ -1,0 +1,1 @@
+"""EEG: fourteen downstream datasets, their networks, and fine-tuning."""
