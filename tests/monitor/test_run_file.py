@@ -36,7 +36,7 @@ def test_the_card_is_there_from_the_start(opened: RunFile, tmp_path: Path) -> No
     plain = json.loads((tmp_path / "run.json").read_text())
     assert plain["status"] == "running"
     assert plain["components"] == [
-        {"name": "mse", "label": "MSE", "weight": 1.0, "baseline": 1.0, "detail": False}
+        {"name": "mse", "label": "MSE", "weight": 1.0, "baseline": 1.0, "lower_bound": None, "detail": False}
     ]
     assert read_run(tmp_path).task == "abr"
 

@@ -56,6 +56,9 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     baseline
         Raw value that a constant predictor reaches on validation data;
         absent where it is not known.
+    lower_bound
+        Least raw value that any predictor can reach, as label smoothing sets
+        one; absent where there is none.
     detail
         The progress bar leaves this component out first where the terminal
         is too narrow for all of them.
@@ -65,6 +68,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     label: str
     weight: float = 1.0
     baseline: float | None = None
+    lower_bound: float | None = None
     detail: bool = False
 
 
@@ -227,7 +231,15 @@ class CheckpointSaved(Event, tag="checkpoint"):
 
 
 class TestRecord(Event, tag="test"):
-    """Results on the test set with the selected weights."""
+    """Results on the test set with the selected weights.
+
+    Attributes
+    ----------
+    intervals
+        95% interval of a metric over subjects, as (low, high).
+    per_subject
+        Metrics of each subject.
+    """
 
     __test__ = False
 
@@ -235,6 +247,8 @@ class TestRecord(Event, tag="test"):
     losses: dict[str, float] = msgspec.field(default_factory=dict)
     metrics: dict[str, float] = msgspec.field(default_factory=dict)
     confusion_matrix: list[list[int]] | None = None
+    intervals: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    per_subject: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
 
 
 class Finished(Event, tag="finished"):

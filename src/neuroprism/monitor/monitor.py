@@ -30,6 +30,7 @@ from neuroprism.monitor.histograms import Histogram, Histograms
 from neuroprism.monitor.history import Rule
 from neuroprism.monitor.layout import name_in_run
 from neuroprism.monitor.opening import open_run
+from neuroprism.monitor.results import results_on_test_set
 from neuroprism.monitor.resume import ResumePoint
 from neuroprism.monitor.rules import RuleEngine
 from neuroprism.monitor.scalars import floats, to_float
@@ -311,22 +312,9 @@ class Monitor:
             self._alert(alert)
         return record
 
-    def test(
-        self,
-        *,
-        losses: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        confusion_matrix: Any = None,
-        best_epoch: int | None = None,
-    ) -> TestRecord:
-        """Record the results on the test set; `confusion_matrix` has true classes as rows."""
-        matrix = getattr(confusion_matrix, "tolist", lambda: confusion_matrix)()
-        record = TestRecord(
-            best_epoch=best_epoch,
-            losses=with_total(self.components, losses),
-            metrics=floats(metrics, "metric"),
-            confusion_matrix=None if matrix is None else [[int(n) for n in row] for row in matrix],
-        )
+    def test(self, **results: Any) -> TestRecord:
+        """Record the results on the test set; for the arguments see `results_on_test_set`."""
+        record = results_on_test_set(self.components, **results)
         self.flush()
         self._emit(record)
         return record

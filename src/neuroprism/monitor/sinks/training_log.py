@@ -104,4 +104,8 @@ def _test_results(test: TestRecord) -> dict[str, Any]:
         results["confusion_matrix"] = test.confusion_matrix
     if test.best_epoch is not None:
         results["best_epoch"] = test.best_epoch
+    if test.intervals:
+        results["intervals"] = {name: list(ends) for name, ends in test.intervals.items()}
+    if test.per_subject:
+        results["per_subject"] = test.per_subject
     return results | {epoch_series("test", name): value for name, value in test.losses.items()}
