@@ -176,7 +176,8 @@ SMALL = [
 
 
 def test_a_training_run_reads_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from neuroprism.cli.abr_run import RunMode, train_abr
+    from neuroprism.cli.abr_run import train_abr
+    from neuroprism.cli.run_mode import RunMode
 
     monkeypatch.chdir(tmp_path)
     seen: set[tuple[type, str]] = set()

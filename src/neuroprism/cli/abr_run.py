@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from neuroprism.abr.scaler import AbrScaler
 from neuroprism.abr.source import describe_masks, obtain
 from neuroprism.abr.splits import Manifest, Split, make_manifest, split_by_patient, write_manifest
 from neuroprism.abr.task import AbrTask
+from neuroprism.cli.run_mode import RunMode, check_place
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import DataError, RunError
 from neuroprism.figures import ProgressFigure
@@ -35,33 +34,6 @@ from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
 
 SPLIT_FILE = "split.json"
-LONGEST_NAME = 255
-"""Bytes that the common file systems allow in a name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunMode:
-    """How a run is started.
-
-    Attributes
-    ----------
-    resume
-        Continue from the last checkpoint of the folder.
-    overwrite
-        Replace the run of the folder.
-    quiet
-        Only warnings and alerts on the console.
-    short
-        Validate on the first batches only, for a quick look whether everything runs.
-    one_batch
-        Train on one batch again and again.
-    """
-
-    resume: bool = False
-    overwrite: bool = False
-    quiet: bool = False
-    short: bool = False
-    one_batch: bool = False
 
 
 def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
@@ -75,7 +47,7 @@ def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
         If training could not go on.
     """
     folder = run_folder(config.logging.log_dir, experiment)
-    _check_place(folder)
+    check_place(folder)
     check(folder, resume=mode.resume, overwrite=mode.overwrite)
     checkpoint = load_checkpoint(folder) if mode.resume else None
     resolved = to_dict(config)
@@ -128,24 +100,6 @@ def run_folder(log_dir: str, experiment: str) -> Path:
     if experiment != experiment.strip():
         raise RunError(f"--experiment '{experiment}' must not begin or end with a space")
     return Path(log_dir) / experiment
-
-
-def _check_place(folder: Path) -> None:
-    """Look whether the folder can be made, and write nothing.
-
-    Raises
-    ------
-    RunError
-        If it cannot; the message names what stands in the way.
-    """
-    for part in folder.parts:
-        if len(os.fsencode(part)) > LONGEST_NAME or not part.isprintable():
-            raise RunError(f"cannot write run folder {str(folder)!r}: {part[:40]!r} cannot name a folder")
-    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    if not there.is_dir():
-        raise RunError(f"cannot write run folder {folder}: {there} is not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise RunError(f"cannot write run folder {folder}: {there} is not writable")
 
 
 class _Data:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from neuroprism.abr.config import AbrConfig
-from neuroprism.cli.abr_run import RunMode, train_abr
+from neuroprism.cli.abr_run import train_abr
+from neuroprism.cli.run_mode import RunMode
 from neuroprism.core.config import load, parse_override
 from neuroprism.core.errors import TrainingError
 from neuroprism.core.records import Alert, Component, EpochRecord

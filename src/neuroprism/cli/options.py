@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from neuroprism.abr.config import AbrConfig
 from neuroprism.core.config import load, parse_override
 from neuroprism.core.errors import ConfigError
+from neuroprism.core.section import Section
+
+ConfigT = TypeVar("ConfigT", bound=Section)
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file with the configuration.", metavar="FILE")
@@ -22,10 +25,19 @@ Assignments = Annotated[
 
 
 def load_abr(file: Path | None, flags: dict[str, Any], assignments: list[str] | None) -> AbrConfig:
-    """Load the ABR configuration: flag before environment before file before default.
+    """Load the ABR configuration; see `load_config`."""
+    return load_config(AbrConfig, file, flags, assignments)
+
+
+def load_config(
+    root: type[ConfigT], file: Path | None, flags: dict[str, Any], assignments: list[str] | None
+) -> ConfigT:
+    """Load a configuration: flag before environment before file before default.
 
     Parameters
     ----------
+    root
+        Class of the whole configuration.
     file
         YAML file, or None for the defaults.
     flags
@@ -46,4 +58,4 @@ def load_abr(file: Path | None, flags: dict[str, Any], assignments: list[str] | 
         if path in assigned and assigned[path] != value:
             raise ConfigError(f"{path} is {value} by its own flag and {assigned[path]} by --set; give one")
         overrides.append((path, value, "command line"))
-    return load(AbrConfig, file=file, environment=os.environ, overrides=overrides)
+    return load(root, file=file, environment=os.environ, overrides=overrides)

@@ -61,7 +61,8 @@ def train(
     resolved = load_abr(config, flags, assignments)
 
     # The trainer and the figures are loaded only once the configuration is known to be right.
-    from neuroprism.cli.abr_run import RunMode, train_abr
+    from neuroprism.cli.abr_run import train_abr
+    from neuroprism.cli.run_mode import RunMode
     from neuroprism.train.modes import fast_dev_run as cut_short
 
     if fast_dev_run:
