@@ -12,7 +12,8 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from neuroprism.cli import check_monitoring, config, plot, simulate, train
+from neuroprism.cli import check_monitoring, config, finetune, plot, simulate, train
+from neuroprism.cli.spelled_values import SpelledValues
 from neuroprism.core.errors import NeuroprismError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command("train")(train.train)
+app.command("finetune", cls=SpelledValues)(finetune.finetune)
 app.command("config")(config.show)
 app.command("check-monitoring")(check_monitoring.check_monitoring)
 app.add_typer(simulate.app, name="simulate")

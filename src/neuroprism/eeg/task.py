@@ -56,6 +56,8 @@ class EegTask(Task[EegBatch]):
         For multiclass.
     train_y, val_y
         Labels of the two splits, for the baseline of the loss.
+    data_fingerprint
+        Of the store, so that a resume notices other data.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class EegTask(Task[EegBatch]):
         label_smoothing: float,
         train_y: npt.NDArray[np.generic],
         val_y: npt.NDArray[np.generic],
+        data_fingerprint: str = "",
     ) -> None:
         self.name = spec.name
+        self.data_fingerprint = data_fingerprint
         self.spec = spec
         self.model = model
         self.objective = EegObjective(spec, label_smoothing=label_smoothing)
@@ -125,6 +129,7 @@ class EegTask(Task[EegBatch]):
         """Return what prediction needs beside the weights."""
         return {
             "dataset": self.spec.name,
+            "store": self.data_fingerprint,
             "class_names": list(self.spec.class_names),
             "channels": list(self.spec.channels),
             "n_patches": self.spec.n_patches,

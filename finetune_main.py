@@ -1,0 +1,5 @@
+"""Fine-tune an EEG network: the same as `neuroprism finetune`."""
+
+from neuroprism.cli import main
+
+main("finetune")

@@ -1,0 +1,262 @@
+"""An EEG fine-tuning run: store, task, monitor and trainer put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from neuroprism.cli.finetuning_summary import summarise, summarise_seeds
+from neuroprism.cli.run_mode import RunMode, check_place
+from neuroprism.cli.run_monitor import open_monitor
+from neuroprism.core import strict_json
+from neuroprism.core.config import config_hash, to_dict
+from neuroprism.core.errors import ConfigError, DataError, RunError
+from neuroprism.core.files import replace_bytes
+from neuroprism.eeg.backbones import EegModel, build_model
+from neuroprism.eeg.config import EegConfig
+from neuroprism.eeg.dataset import EegDataset, as_is
+from neuroprism.eeg.splits import Indices, StoreSplit, split_store
+from neuroprism.eeg.store import EegStore
+from neuroprism.eeg.task import EegTask, TestResults
+from neuroprism.monitor import Monitor
+from neuroprism.monitor.folder import check
+from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from neuroprism.train.data_order import make_loader
+from neuroprism.train.hardware import choose_device
+from neuroprism.train.modes import FirstBatches, RepeatedBatch
+from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
+from neuroprism.train.seed import seed_everything
+from neuroprism.train.trainer import FitResult, Trainer
+from neuroprism.train.validation import check_criterion
+
+SPLIT_FILE = "split.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """What a fine-tuning run ends with.
+
+    Attributes
+    ----------
+    folder
+        Run folder.
+    store, split
+        The data.
+    task
+        Dataset and network.
+    fit
+        How training ended.
+    test
+        Results on the test split; None where it is empty or nothing was selected.
+    """
+
+    folder: Path
+    store: EegStore
+    split: StoreSplit
+    task: EegTask
+    fit: FitResult
+    test: TestResults | None
+
+
+def finetune_with_seeds(config: EegConfig, folder: Path, mode: RunMode, *, seeds: Sequence[int]) -> str:
+    """Fine-tune once, or once per seed in folders of `folder`; return the summary for people."""
+    if not seeds:
+        return summarise(finetune(config, folder, mode))
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError("--seeds names a seed twice")
+    runs = []
+    for seed in seeds:
+        chosen = config.reproducibility.model_copy(update={"seed": seed})
+        repeat = config.model_copy(update={"reproducibility": chosen})
+        runs.append(finetune(repeat, folder / f"seed_{seed}", mode))
+    return summarise_seeds(runs)
+
+
+def finetune(config: EegConfig, folder: Path, mode: RunMode) -> Finetuned:
+    """Fine-tune as configured into `folder`.
+
+    Raises
+    ------
+    UserError
+        If configuration, data and folder do not fit together; nothing was trained then.
+    TrainingError
+        If training could not go on.
+    """
+    check_place(folder)
+    check(folder, resume=mode.resume, overwrite=mode.overwrite)
+    checkpoint = load_checkpoint(folder) if mode.resume else None
+    device = choose_device(config.hardware.device)
+    if config.hardware.n_threads is not None:
+        torch.set_num_threads(config.hardware.n_threads)
+    store = _open(config)
+    config = config.model_copy(update={"training": config.training.selecting(store.spec.criterion)})
+    resolved = to_dict(config)
+    if checkpoint is not None:
+        _check_same_run(checkpoint, resolved)
+    split = split_store(store, config.data)
+    seed_everything(config.reproducibility)
+    model = build_model(config.model, store.spec)
+    task = EegTask(
+        store.spec,
+        model,
+        label_smoothing=config.loss.label_smoothing,
+        train_y=store.labels[split.train],
+        val_y=store.labels[split.val],
+        data_fingerprint=store.fingerprint(),
+    )
+    data = _Data(config, store, split, mode, device)
+    if checkpoint is not None:
+        _check_same_data(checkpoint, store, batches_per_epoch(data.train, config.training))
+    check_criterion(task, config.training)
+    # Everything that the user can have got wrong is known by now: from here on files are written.
+    n_steps = steps_per_epoch(data.train, config.training)
+    with open_monitor(
+        config, folder, task, steps_per_epoch=n_steps, mode=mode, checkpoint=checkpoint
+    ) as monitor:
+        for line in _describe(store, split, config, model):
+            monitor.note(line)
+        replace_bytes(folder / SPLIT_FILE, strict_json.encode_pretty(split.manifest(store)))
+        trainer = Trainer(
+            config.training,
+            hardware=config.hardware,
+            reproducibility=config.reproducibility,
+            monitor=monitor,
+            folder=folder,
+            histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
+            run_config=resolved,
+        )
+        fit = trainer.fit(task, data.train, data.val, resume=checkpoint)
+        test = _test(task, data.test, fit, monitor, store, seed=config.reproducibility.seed)
+    return Finetuned(folder=folder, store=store, split=split, task=task, fit=fit, test=test)
+
+
+def _open(config: EegConfig) -> EegStore:
+    """Open the store, given as its own folder or as the folder above one named like the dataset.
+
+    Raises
+    ------
+    ConfigError
+        If none is configured.
+    DataError
+        If the folder holds no usable store.
+    """
+    name, path = config.data.dataset, config.data.store
+    if path is None:
+        raise ConfigError(
+            "no data: give --datasets_dir (data.store), the folder that `neuroprism prepare` wrote"
+        )
+    inner = path / name
+    return EegStore.open(inner if (inner / "card.json").is_file() else path, name)
+
+
+class _Data:
+    """The three splits as batches."""
+
+    def __init__(
+        self, config: EegConfig, store: EegStore, split: StoreSplit, mode: RunMode, device: Any
+    ) -> None:
+        self._config, self._store, self._device = config, store, device
+        train = self._loader(split.train, training=True)
+        self.train: Any = RepeatedBatch(train) if mode.one_batch else train
+        self.val = self._whole(split.val, mode)
+        self.test = self._whole(split.test, mode) if len(split.test) else None
+
+    def _whole(self, rows: Indices, mode: RunMode) -> Iterable[Any]:
+        loader = self._loader(rows, training=False)
+        return FirstBatches(loader, 2) if mode.short else loader
+
+    def _loader(self, rows: Indices, *, training: bool) -> DataLoader[Any]:
+        return make_loader(
+            EegDataset(self._store, rows, scaling=self._config.data.scaling),
+            self._config.data.dataloader,
+            training=training,
+            seed=self._config.reproducibility.seed,
+            collate=as_is,
+            device=self._device,
+        )
+
+
+def _describe(store: EegStore, split: StoreSplit, config: EegConfig, model: EegModel) -> list[str]:
+    spec = store.spec
+    parts = [
+        f"{name} {len(rows):,} windows of {len(set(store.subjects[rows].tolist())):,} subjects"
+        for name, rows in (("train", split.train), ("val", split.val), ("test", split.test))
+    ]
+    scaling = (
+        f"microvolt / {spec.preprocessing.scale_uv:g}"
+        if config.data.scaling == "declared"
+        else "each window standardised"
+    )
+    kind = "published split" if split.published else "not the published split"
+    return [
+        f"The downstream dataset is {spec.name}: {spec.task}, {spec.n_channels} channels, "
+        f"{spec.n_patches} s windows, {scaling}",
+        f"Split {split.rule} ({kind}): " + ", ".join(parts),
+        f"Selection: highest {config.training.early_stopping.monitor}; the first of equal epochs",
+        *model.describe(),
+    ]
+
+
+def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
+    """Refuse to go on with other data or another network; everything else may change."""
+    for section in ("data", "model", "loss"):
+        before, now = (
+            {k: v for k, v in (content or {}).items() if k not in ("store", "dataloader", "pretrained")}
+            for content in (checkpoint.config.get(section), resolved[section])
+        )
+        if config_hash(before) != config_hash(now):
+            raise RunError(f"cannot resume: the section '{section}' differs from that of the run")
+    optimizer = checkpoint.config["training"]["optimizer"]["type"]
+    if optimizer != resolved["training"]["optimizer"]["type"]:
+        raise RunError(f"cannot resume: training.optimizer.type is not '{optimizer}' as in the run")
+
+
+def _check_same_data(checkpoint: Checkpoint, store: EegStore, n_batches: int) -> None:
+    """Refuse a store that was replaced since, and other batches in the middle of an epoch."""
+    if checkpoint.task_state.get("store") != store.fingerprint():
+        raise RunError("cannot resume: the prepared windows differ from those of the run")
+    if checkpoint.batch and checkpoint.training["n_batches"] != n_batches:
+        raise RunError(
+            f"cannot resume in the middle of an epoch of {checkpoint.training['n_batches']} batches, "
+            f"which now has {n_batches}; keep data.dataloader.batch_size as it was"
+        )
+
+
+def _test(
+    task: EegTask,
+    batches: Iterable[Any] | None,
+    fit: FitResult,
+    monitor: Monitor,
+    store: EegStore,
+    *,
+    seed: int,
+) -> TestResults | None:
+    """Evaluate the selected weights on the test split, once, after every choice was made."""
+    if batches is None:
+        monitor.note("No test results: no window belongs to the test split", severity="warning")
+        return None
+    if fit.best_path is None:
+        monitor.note("No test results: no epoch was selected", severity="warning")
+        return None
+    try:
+        load_weights(task.model, load_checkpoint(fit.best_path))
+    except DataError as error:
+        monitor.note(f"No test results: {error}", severity="warning")
+        return None
+    task.model.cpu().eval()
+    with torch.no_grad():
+        results = task.test(task.model, batches, subjects=store.subjects, seed=seed)
+    monitor.test(
+        losses=results.evaluation.losses,
+        metrics=results.evaluation.metrics,
+        confusion_matrix=results.confusion_matrix,
+        best_epoch=fit.best_epoch,
+        intervals={name: (span.low, span.high) for name, span in results.intervals.items()},
+        per_subject=results.per_subject,
+    )
+    return results
