@@ -9,6 +9,11 @@ from pydantic import Field, model_validator
 
 from neuroprism.core.section import Section
 
+Classifier = Literal[
+    "all_patch_reps", "all_patch_reps_twolayer", "all_patch_reps_onelayer", "avgpooling_patch_reps"
+]
+"""Names of the heads."""
+
 
 class EegModelConfig(Section):
     """Backbone, head and where the weights come from."""
@@ -16,9 +21,7 @@ class EegModelConfig(Section):
     backbone: str = Field(default="eegmamba", min_length=1)
     """`eegmamba`, `eegnet`, or `package.module:Class`, called with n_chans, n_outputs, n_times and sfreq."""
 
-    classifier: Literal[
-        "all_patch_reps", "all_patch_reps_twolayer", "all_patch_reps_onelayer", "avgpooling_patch_reps"
-    ] = "all_patch_reps"
+    classifier: Classifier = "all_patch_reps"
     """Head of `eegmamba`: flattened patches with three, two or one linear layers, or their average."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
