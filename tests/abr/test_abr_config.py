@@ -17,6 +17,7 @@ from neuroprism.abr.dataset import AbrDataset
 from neuroprism.core.config import load, parse_override
 from neuroprism.core.schema import Key, keys
 from neuroprism.core.section import Section
+from neuroprism.eeg.config import EegConfig
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -68,9 +69,10 @@ def _chooses_a_variant(key: Key) -> bool:
     )
 
 
-def test_every_key_is_read_by_source_code() -> None:
+@pytest.mark.parametrize("root", [AbrConfig, EegConfig])
+def test_every_key_is_read_by_source_code(root: type[Section]) -> None:
     readers = Readers(path.read_text(encoding="utf-8") for path in SOURCES)
-    assert dead_keys(keys(AbrConfig), readers) == set()
+    assert dead_keys(keys(root), readers) == set()
 
 
 class MadeUp(Section):
@@ -113,8 +115,9 @@ def test_keys_handed_on_are_arguments_of_the_rule() -> None:
     assert rule.keywords == {"severity": "warning"}  # type: ignore[attr-defined]
 
 
-def test_every_key_has_a_meaning() -> None:
-    nameless = {key.path for key in keys(AbrConfig) if not (key.field.description or "").strip()}
+@pytest.mark.parametrize("root", [AbrConfig, EegConfig])
+def test_every_key_has_a_meaning(root: type[Section]) -> None:
+    nameless = {key.path for key in keys(root) if not (key.field.description or "").strip()}
     assert nameless == set()
 
 

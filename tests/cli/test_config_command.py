@@ -12,6 +12,8 @@ from neuroprism.abr import AbrConfig
 from neuroprism.cli.app import run
 from neuroprism.core.config import load, to_dict
 from neuroprism.core.schema import paths
+from neuroprism.core.section import Section
+from neuroprism.eeg.config import EegConfig
 
 
 def output(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -40,12 +42,15 @@ def test_every_source_is_resolved(
     assert found == (3, None, 7, to_dict(AbrConfig())["training"]["ema_decay"])
 
 
-def test_describe_lists_every_key_with_a_meaning(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = output(["config", "--describe"], capsys).splitlines()
+@pytest.mark.parametrize(("root", "words"), [(AbrConfig, []), (EegConfig, ["--eeg"])])
+def test_describe_lists_every_key_with_a_meaning(
+    root: type[Section], words: list[str], program: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = output(["config", "--describe", *words], capsys).splitlines()
     described = {head.split(" = ")[0]: meaning for head, meaning in zip(lines[::2], lines[1::2], strict=True)}
-    assert list(described) == paths(AbrConfig)
+    assert list(described) == paths(root)
     assert [name for name, meaning in described.items() if not meaning.strip()] == []
-    assert "training.epochs = 100" in lines
+    assert f"training.epochs = {root().training.epochs}" in lines  # type: ignore[attr-defined]
     assert described["training.epochs"] == "    Passes over the training split."
 
 

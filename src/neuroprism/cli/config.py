@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from neuroprism.abr.config import AbrConfig
-from neuroprism.cli.options import Assignments, ConfigFile, load_abr
+from neuroprism.cli.options import Assignments, ConfigFile, load_config
 from neuroprism.core.config import to_yaml
 from neuroprism.core.schema import keys
+from neuroprism.core.section import Section
+from neuroprism.eeg.config import EegConfig
 
 
 def show(
@@ -17,17 +19,21 @@ def show(
     assignments: Assignments = None,
     *,
     describe: Annotated[bool, typer.Option("--describe", help="List every key with its meaning.")] = False,
+    eeg: Annotated[
+        bool, typer.Option("--eeg", help="That of `finetune`, not of `train`.")
+    ] = False,
 ) -> None:
     """Print the configuration as training would use it."""
-    resolved = load_abr(config, {}, assignments)
-    typer.echo(describe_keys() if describe else to_yaml(resolved), nl=False)
+    root: type[Section] = EegConfig if eeg else AbrConfig
+    resolved = load_config(root, config, {}, assignments)
+    typer.echo(describe_keys(root) if describe else to_yaml(resolved), nl=False)
 
 
-def describe_keys() -> str:
+def describe_keys(root: type[Section]) -> str:
     """Return one line for every key: name, default, meaning."""
     lines = {
         key.path: f"{key.path} = {key.field.get_default(call_default_factory=True)!s}\n"
         f"    {' '.join((key.field.description or '').split())}\n"
-        for key in keys(AbrConfig)
+        for key in keys(root)
     }
     return "".join(lines.values())
