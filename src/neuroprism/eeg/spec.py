@@ -27,6 +27,9 @@ class Preprocessing:
     ----------
     high_pass_hz, low_pass_hz
         Edges of a zero-phase filter on the continuous signal; None where there is none.
+    butterworth_order
+        Order of a Butterworth filter in second-order sections, run forward and
+        backward; None filters with MNE's linear-phase FIR.
     notch_hz
         Mains frequency that is removed; None where it is not.
     reference
@@ -38,6 +41,7 @@ class Preprocessing:
 
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
+    butterworth_order: int | None = None
     notch_hz: float | None = None
     reference: Literal["recorded", "average", "bipolar"] = "recorded"
     scale_uv: float = 100.0
