@@ -6,6 +6,7 @@ interfaces", J Neural Eng 15:056013. Letters: B batch, C channel, T time, K outp
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from neuroprism.core.errors import ConfigError, DataError
@@ -102,7 +103,8 @@ class BoundedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, F, C, T)."""
-        return self._conv_forward(x, bounded(self.weight, self.limit), self.bias)
+        y: Tensor = self._conv_forward(x, bounded(self.weight, self.limit), self.bias)
+        return y
 
 
 class BoundedLinear(nn.Linear):
@@ -117,8 +119,9 @@ class BoundedLinear(nn.Linear):
 
 def bounded(weight: Tensor, limit: float) -> Tensor:
     """Return `weight` with every ``weight[k]`` scaled down to a norm of at most `limit`."""
-    norm = weight.flatten(1).norm(dim=1).clamp_min(limit)
-    return weight * (limit / norm).view(-1, *[1] * (weight.ndim - 1))
+    norm = torch.linalg.vector_norm(weight.flatten(1), dim=1).clamp_min(limit)
+    scaled: Tensor = weight * (limit / norm).view(-1, *[1] * (weight.ndim - 1))
+    return scaled
 
 
 def _check_sizes(n_chans: int, n_outputs: int, n_times: int, sfreq: float) -> None:
