@@ -100,7 +100,7 @@ def finetune(config: EegConfig, folder: Path, mode: RunMode) -> Finetuned:
         _check_same_run(checkpoint, resolved)
     split = split_store(store, config.data)
     seed_everything(config.reproducibility)
-    model = build_model(config.model, store.spec)
+    model = build_model(config.model, store.spec, pretrained=checkpoint is None)
     task = EegTask(
         store.spec,
         model,
