@@ -160,11 +160,6 @@ class TrainingHistory(Mapping[str, Any]):
         names = [TOTAL, *(component.name for component in self.context.components)]
         return next((key for name in names if self.has(key := epoch_series("val", name))), None)
 
-    def class_recall(self) -> dict[str, Floats]:
-        """Return the validation recall of each class over the epochs, where it was recorded."""
-        prefix = epoch_series("val", "recall/")
-        return {key.removeprefix(prefix): self.column(key) for key in self.content if key.startswith(prefix)}
-
 
 def lower_is_better(key: str) -> bool:
     """Tell whether a list of validation metrics, or the series of a loss, is better when lower."""

@@ -105,7 +105,7 @@ class Run:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row per epoch: ``epoch``, ``step, lr, ...``, then every series ``train/...`` and ``val/...``."""
+        """One row per epoch: ``epoch``, ``step, lr, ...``, then all series ``train/...``, ``val/...``."""
         import pandas as pd
 
         return pd.DataFrame(self._epoch_rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -157,14 +158,7 @@ def _test(history: TrainingHistory) -> Iterator[Section]:
         value = results.get(key)
         if not isinstance(value, int | float):
             continue
-        span = intervals.get(name)
-        known = (
-            isinstance(span, list) and len(span) == 2 and all(isinstance(end, int | float) for end in span)
-        )
-        ends = (
-            f", 95% interval {' to '.join(metric_text(name, end) for end in span)}" if known and span else ""
-        )
-        lines.append(f"{word}: {metric_text(name, value)}{remark}{ends}")
+        lines.append(f"{word}: {metric_text(name, value)}{remark}{_interval(name, intervals.get(name))}")
     matrix = history.confusion_matrix
     if matrix is not None:
         width = len(str(matrix.max()))
@@ -172,6 +166,12 @@ def _test(history: TrainingHistory) -> Iterator[Section]:
         lines += ["   " + "  ".join(f"{n:{width}d}" for n in row) for row in matrix.tolist()]
     if lines:
         yield "TEST SET RESULTS (Best Model)", lines
+
+
+def _interval(name: str, span: Any) -> str:
+    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(end, int | float) for end in span):
+        return ""
+    return f", 95% interval {' to '.join(metric_text(name, end) for end in span)}"
 
 
 def _notes(history: TrainingHistory) -> list[Section]:

@@ -94,7 +94,7 @@ def history_of(
         path=path,
         context=context,
         dataset=dataset or context.dataset,
-        class_names=_class_names(content["test_results"]),
+        class_names=_class_names(content),
     )
     notes = (*_notes(history, missing), *context.notes)
     object.__setattr__(history, "notes", notes)
@@ -124,9 +124,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _class_names(test_results: Any) -> tuple[str, ...]:
-    names = test_results.get("class_names") if isinstance(test_results, dict) else None
-    return tuple(map(str, names)) if isinstance(names, list) else ()
+def _class_names(content: dict[str, Any]) -> tuple[str, ...]:
+    """Return the class names of the test results, else those that recalls are recorded under."""
+    results = content["test_results"] if isinstance(content["test_results"], dict) else {}
+    names = results.get("class_names")
+    if isinstance(names, list):
+        return tuple(map(str, names))
+    for prefix, table in (("val/recall/", content), ("recall/", results)):
+        found = tuple(key.removeprefix(prefix) for key in table if key.startswith(prefix))
+        if found:
+            return found
+    return ()
 
 
 def _notes(history: TrainingHistory, missing: list[str]) -> Iterable[str]:
