@@ -286,6 +286,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "zoo.py").write_text(NETWORKS)
     (folder / "needy.py").write_text("import absent_dependency.part\n")
     (folder / "broken.py").write_text("def (:\n")
+    (folder / "outdated.py").write_text("from torch import a_name_of_long_ago\n")
+    (folder / "fails.py").write_text("raise RuntimeError('no display')\n")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     for name in [name for name in importlib.sys.modules if name.startswith("someones_networks")]:  # type: ignore[attr-defined]
@@ -315,6 +317,9 @@ def test_network_of_somebody_else(make_spec: SpecMaker, package: str, kind: str,
         ("{}.absent.deep:Net", r"'someones_networks' has no module 'absent'"),
         ("{}.needy:Net", r"someones_networks.needy needs 'absent_dependency', which is not installed"),
         ("{}.broken:Net", r"cannot be imported: invalid syntax"),
+        ("{}.outdated:Net", r"cannot be imported: cannot import name 'a_name_of_long_ago'"),
+        ("{}.fails:Net", r"cannot be imported: no display"),
+        (".zoo:Net", r"cannot be imported"),
         ("{}.zoo:Liner", r"has no 'Liner'; did you mean 'Linear'\?"),
         ("{}.zoo:", r"has no ''"),
         (":Net", r"cannot be imported"),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.spec import PATCH_SAMPLES
 from neuroprism.nn.mamba2 import Mamba2
+from neuroprism.nn.rms_norm import RMSNorm
 
 Initialisation = Literal["eegmamba", "mamba2"]
 
@@ -71,18 +72,6 @@ class PatchEmbedding(nn.Module):
         return embedded
 
 
-class ResidualNorm(nn.RMSNorm):
-    """RMS norm in the precision of the residual; the answer is in that of the weights."""
-
-    def __init__(self) -> None:
-        super().__init__(D_MODEL, eps=_EPS)
-
-    def forward(self, residual: Tensor) -> Tensor:
-        """Map (B, L, D) to (B, L, D)."""
-        weight = self.weight.to(residual.dtype)
-        return nn.functional.rms_norm(residual, (D_MODEL,), weight, _EPS).to(self.weight.dtype)
-
-
 class MambaBlock(nn.Module):
     """Add to the residual, normalise it, mix along the tokens.
 
@@ -95,7 +84,7 @@ class MambaBlock(nn.Module):
     def __init__(self, *, reverse: bool) -> None:
         super().__init__()
         self.reverse = reverse
-        self.norm = ResidualNorm()
+        self.norm = RMSNorm(D_MODEL, eps=_EPS)
         self.mixer = Mamba2(D_MODEL)
 
     def forward(self, h: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -120,7 +109,7 @@ class MambaEncoder(nn.Module):
     def __init__(self, n_layers: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(MambaBlock(reverse=number % 2 == 1) for number in range(n_layers))
-        self.norm_f = ResidualNorm()
+        self.norm_f = RMSNorm(D_MODEL, eps=_EPS)
 
     def forward(self, h: Tensor) -> Tensor:
         """Map tokens (B, L, D) to (B, L, D)."""

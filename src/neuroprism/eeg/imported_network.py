@@ -13,7 +13,17 @@ from torch import nn
 from neuroprism.core.errors import ConfigError, suggest
 from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec
 
-_FAILURES = (RuntimeError, ValueError, TypeError, AssertionError, ArithmeticError, LookupError)
+_FAILURES = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    LookupError,
+    NameError,
+    OSError,
+)
 
 
 def import_network(name: str, spec: DatasetSpec) -> nn.Module:
@@ -52,7 +62,7 @@ def _find(name: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigError(f"model.backbone '{name}': {_missing(module_name, error.name or '')}") from None
-    except (ImportError, SyntaxError, ValueError) as error:
+    except (ImportError, SyntaxError, *_FAILURES) as error:
         raise ConfigError(f"model.backbone '{name}' cannot be imported: {_first_line(error)}") from error
     kind = getattr(module, attribute, None)
     if kind is None:
