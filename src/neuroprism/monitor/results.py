@@ -45,6 +45,6 @@ def results_on_test_set(
         losses=with_total(components, losses),
         metrics=floats(metrics, "metric"),
         confusion_matrix=None if matrix is None else [[int(n) for n in row] for row in matrix],
-        intervals=dict(intervals or {}),
+        intervals={name: (float(low), float(high)) for name, (low, high) in (intervals or {}).items()},
         per_subject={subject: floats(values, "metric") for subject, values in (per_subject or {}).items()},
     )
