@@ -137,6 +137,26 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+def differing(one: Any, other: Any, name: str = "") -> list[str]:
+    """Names of everything that differs between two checkpoints."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        if one.keys() != other.keys():
+            return [name]
+        return [found for key in one for found in differing(one[key], other[key], f"{name}.{key}")]
+    if isinstance(one, list | tuple):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [found for n, pair in pairs for found in differing(*pair, f"{name}[{n}]")]
+    if isinstance(one, torch.Tensor):
+        return [] if torch.equal(one, other) else [name]
+    return [] if one == other else [name]
+
+
+def contents(checkpoint: Checkpoint) -> dict[str, Any]:
+    clock_free = {k: v for k, v in checkpoint.monitor.items() if "seconds" not in k}
+    names = ("epoch", "batch", "step", "model", "average", "task_state", "evaluation", "training")
+    return {name: getattr(checkpoint, name) for name in names} | {"monitor": clock_free}
+
+
 class RecordingMonitor:
     """Keeps what it is told, reads no value, writes nothing."""
 
@@ -145,6 +165,7 @@ class RecordingMonitor:
         self.steps: list[dict[str, Any]] = []
         self.epochs: list[dict[str, Any]] = []
         self.checkpoints: list[tuple[str, str]] = []
+        self.notes: list[str] = []
         self.taken_histograms: list[dict[str, Any]] = []
         self.closed: tuple[str, str | None] | None = None
         self.stop_requested: Alert | None = None
@@ -167,6 +188,9 @@ class RecordingMonitor:
 
     def checkpoint(self, path: Path, *, reason: str) -> None:
         self.checkpoints.append((path.name, reason))
+
+    def note(self, message: str, *, severity: str = "info") -> None:
+        self.notes.append(message)
 
     def state_dict(self) -> dict[str, Any]:
         return {"step": self.n_steps, "epoch": len(self.epochs)}
@@ -276,4 +300,6 @@ def toy() -> Any:
         config=config,
         loaders=loaders,
         same_weights=same_weights,
+        differing=differing,
+        contents=contents,
     )

@@ -16,33 +16,13 @@ import pytest
 import torch
 
 from neuroprism.core.errors import ConfigError, DataError
-from neuroprism.train import Checkpoint, TrainingInterrupted, load_checkpoint
+from neuroprism.train import TrainingInterrupted, load_checkpoint
 
 SCHEDULES: list[dict[str, Any]] = [
     {"type": "cosine_annealing_warm_restarts", "T_0": 1, "warmup_epochs": 0.5},
     {"type": "reduce_on_plateau", "patience": 0, "threshold": 10.0},
     {"type": "exponential"},
 ]
-
-
-def differing(one: Any, other: Any, name: str = "") -> list[str]:
-    """Names of everything that differs between two checkpoints."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        if one.keys() != other.keys():
-            return [name]
-        return [found for key in one for found in differing(one[key], other[key], f"{name}.{key}")]
-    if isinstance(one, list | tuple):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [found for n, pair in pairs for found in differing(*pair, f"{name}[{n}]")]
-    if isinstance(one, torch.Tensor):
-        return [] if torch.equal(one, other) else [name]
-    return [] if one == other else [name]
-
-
-def contents(checkpoint: Checkpoint) -> dict[str, Any]:
-    clock_free = {k: v for k, v in checkpoint.monitor.items() if "seconds" not in k}
-    names = ("epoch", "batch", "step", "model", "average", "task_state", "evaluation", "training")
-    return {name: getattr(checkpoint, name) for name in names} | {"monitor": clock_free}
 
 
 def rows(folder: Path) -> list[str]:
@@ -97,11 +77,11 @@ def test_two_and_two_epochs_equal_four(
     train(training(2), "parts")
     train(training(4), "parts", resume=True)
     whole, parts = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
-    assert differing(contents(whole), contents(parts)) == []
+    assert toy.differing(toy.contents(whole), toy.contents(parts)) == []
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
     assert epochs(tmp_path / "whole") == epochs(tmp_path / "parts")
     best = [load_checkpoint(tmp_path / name / "checkpoints" / "best.pt") for name in ("whole", "parts")]
-    assert differing(*map(contents, best)) == []
+    assert toy.differing(*map(toy.contents, best)) == []
 
 
 def interrupt_after(n: int, *, by: str) -> Any:
@@ -144,7 +124,7 @@ def test_interrupt_inside_an_epoch_leaves_no_trace(
         return
     train(training, "parts", resume=True)
     whole, parts = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
-    assert differing(contents(whole), contents(parts)) == []
+    assert toy.differing(toy.contents(whole), toy.contents(parts)) == []
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
     assert epochs(tmp_path / "whole") == epochs(tmp_path / "parts")
 
@@ -181,7 +161,7 @@ def test_interrupt_during_validation_validates_again(train: Any, toy: Any, tmp_p
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
     assert epochs(tmp_path / "whole") == epochs(tmp_path / "parts")
     whole, parts = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
-    assert differing(contents(whole), contents(parts)) == []
+    assert toy.differing(toy.contents(whole), toy.contents(parts)) == []
 
 
 def test_second_ctrl_c_leaves_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,21 @@ from neuroprism.abr.config import AbrConfig
 from neuroprism.abr.dataset import AbrDataset, as_is
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.scaler import AbrScaler
-from neuroprism.abr.source import describe_masks, obtain
+from neuroprism.abr.source import Source, describe_masks, obtain
 from neuroprism.abr.splits import Manifest, Split, make_manifest, split_by_patient, write_manifest
 from neuroprism.abr.task import AbrTask
 from neuroprism.cli.run_mode import RunMode, check_place
+from neuroprism.cli.run_monitor import open_monitor
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import DataError, RunError
-from neuroprism.figures import ProgressFigure
-from neuroprism.monitor import Monitor, ResumePoint
-from neuroprism.monitor.build import build_sinks
-from neuroprism.monitor.config import build_rules
+from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
 from neuroprism.train.data_order import make_loader
 from neuroprism.train.hardware import choose_device
 from neuroprism.train.modes import FirstBatches, RepeatedBatch
 from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
+from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
@@ -47,43 +47,77 @@ def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:
         If training could not go on.
     """
     folder = run_folder(config.logging.log_dir, experiment)
-    check_place(folder)
-    check(folder, resume=mode.resume, overwrite=mode.overwrite)
+    with process_group(config.hardware) as processes:
+        with processes.agreeing():
+            run = _prepare(config, folder, mode, processes)
+        return _train(config, run, processes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """Everything that a run needs, made and checked before a file is written."""
+
+    folder: Path
+    source: Source
+    manifest: Manifest
+    data: _Data
+    task: AbrTask
+    checkpoint: Checkpoint | None
+    monitor: Monitor
+
+
+def _prepare(config: AbrConfig, folder: Path, mode: RunMode, processes: Processes) -> _Run:
+    if processes.first:
+        check_place(folder)
+        check(folder, resume=mode.resume, overwrite=mode.overwrite)
     checkpoint = load_checkpoint(folder) if mode.resume else None
-    resolved = to_dict(config)
     if checkpoint is not None:
-        _check_same_run(checkpoint, resolved)
+        _check_same_run(checkpoint, to_dict(config))
     choose_device(config.hardware.device)
     if config.hardware.n_threads is not None:
         torch.set_num_threads(config.hardware.n_threads)
     seed_everything(config.reproducibility)
     source = obtain(config.data)
-    recordings = source.recordings
-    split = split_by_patient(recordings, config.data.splits)
-    manifest = make_manifest(split, recordings, config.data.splits)
-    scaler = AbrScaler.fit(recordings.select(split.train))
-    data = _Data(config, recordings, split, scaler, mode)
+    split = split_by_patient(source.recordings, config.data.splits)
+    scaler = AbrScaler.fit(source.recordings.select(split.train))
+    data = _Data(config, source.recordings, split, scaler, mode)
     if checkpoint is not None:
         _check_same_data(checkpoint, scaler, batches_per_epoch(data.train_batches, config.training))
     task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
-    source.keep()
-    with _monitor(config, folder, task, data.train_batches, mode, checkpoint) as monitor:
-        for line in (source.origin, _describe(manifest), describe_masks(recordings), _describe_model(task)):
+    if processes.first:
+        source.keep()
+    n_steps = steps_per_epoch(data.train_batches, config.training)
+    return _Run(
+        folder=folder,
+        source=source,
+        manifest=make_manifest(split, source.recordings, config.data.splits),
+        data=data,
+        task=task,
+        checkpoint=checkpoint,
+        monitor=open_monitor(config, folder, task, steps_per_epoch=n_steps, mode=mode, checkpoint=checkpoint),
+    )
+
+
+def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
+    task, data = run.task, run.data
+    with run.monitor as monitor:
+        lines = (run.source.origin, _describe(run.manifest), describe_masks(run.source.recordings))
+        for line in (*lines, _describe_model(task)):
             monitor.note(line)
-        write_manifest(folder / SPLIT_FILE, manifest)
+        processes.from_first(lambda: write_manifest(run.folder / SPLIT_FILE, run.manifest))
         trainer = Trainer(
             config.training,
             hardware=config.hardware,
             reproducibility=config.reproducibility,
             monitor=monitor,
-            folder=folder,
+            folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
-            run_config=resolved,
+            run_config=to_dict(config),
         )
-        result = trainer.fit(task, data.train_batches, data.val_batches, resume=checkpoint)
-        _test(task, data.test_batches, result, monitor)
+        result = trainer.fit(task, data.train_batches, data.val_batches, resume=run.checkpoint)
+        processes.from_first(lambda: _test(task, data.test_batches, result, monitor))
     return result
 
 
@@ -140,39 +174,6 @@ class _Data:
             collate=as_is,
             device=choose_device(self._config.hardware.device),
         )
-
-
-def _monitor(
-    config: AbrConfig,
-    folder: Path,
-    task: AbrTask,
-    train_batches: Any,
-    mode: RunMode,
-    checkpoint: Checkpoint | None,
-) -> Monitor:
-    n_steps = steps_per_epoch(train_batches, config.training)
-    sinks = build_sinks(
-        config.logging,
-        log_frequency=config.training.log_frequency,
-        steps_per_epoch=n_steps,
-        quiet=mode.quiet,
-    )
-    if config.logging.figure:
-        sinks.append(ProgressFigure())
-    return Monitor(
-        folder,
-        task.components,
-        task=task.name,
-        n_epochs=config.training.epochs,
-        steps_per_epoch=n_steps,
-        log_frequency=config.training.log_frequency,
-        sinks=sinks,
-        rules=build_rules(config.monitoring),
-        config=to_dict(config),
-        seed=config.reproducibility.seed,
-        resume=None if checkpoint is None else ResumePoint.from_state(checkpoint.monitor),
-        overwrite=mode.overwrite,
-    )
 
 
 def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:

@@ -12,9 +12,10 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from neuroprism.cli import check_monitoring, config, finetune, plot, simulate, train
+from neuroprism.cli import check_monitoring, compare, config, export, finetune, plot, simulate, summary, train
 from neuroprism.cli.spelled_values import SpelledValues
-from neuroprism.core.errors import NeuroprismError
+from neuroprism.core.errors import ConfigError, NeuroprismError
+from neuroprism.core.launch import read_launch
 
 app = typer.Typer(
     name="neuroprism",
@@ -28,7 +29,10 @@ app.command("finetune", cls=SpelledValues)(finetune.finetune)
 app.command("config")(config.show)
 app.command("check-monitoring")(check_monitoring.check_monitoring)
 app.add_typer(simulate.app, name="simulate")
-app.add_typer(plot.app, name="plot")
+app.command("plot", no_args_is_help=True)(plot.plot)
+app.command("summary", no_args_is_help=True)(summary.summary)
+app.command("compare", no_args_is_help=True)(compare.compare)
+app.command("export", no_args_is_help=True)(export.export)
 
 INTERRUPTED = 130
 
@@ -40,7 +44,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _fail(error.format_message(), 2)
     except NeuroprismError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code, speaker=error.said_by or 0)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
 
@@ -57,7 +61,16 @@ def main(command: str | None = None) -> NoReturn:
     sys.exit(run([*([command] if command else []), *sys.argv[1:]]))
 
 
-def _fail(message: str, code: int) -> int:
-    # Only the help that a command without arguments gives is longer than a line.
-    sys.stderr.write(f"{message}\n" if "\n" in message else f"neuroprism: {message}\n")
+def _fail(message: str, code: int, *, speaker: int = 0) -> int:
+    """Say why, in one of the processes that know it."""
+    if _rank() == speaker:
+        # Only the help that a command without arguments gives is longer than a line.
+        sys.stderr.write(f"{message}\n" if "\n" in message else f"neuroprism: {message}\n")
     return code
+
+
+def _rank() -> int:
+    try:
+        return read_launch().rank
+    except ConfigError:
+        return 0

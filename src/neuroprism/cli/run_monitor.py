@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from neuroprism.cli.run_mode import RunMode
 from neuroprism.core.config import to_dict
+from neuroprism.core.launch import is_first_process
 from neuroprism.core.section import Section
 from neuroprism.figures import ProgressFigure
-from neuroprism.monitor import Monitor, ResumePoint
+from neuroprism.monitor import Monitor, ResumePoint, SilentMonitor
 from neuroprism.monitor.build import build_sinks
 from neuroprism.monitor.config import MonitoringConfig, build_rules
 from neuroprism.monitor.logging_config import LoggingConfig
@@ -47,7 +48,7 @@ def open_monitor(
     mode: RunMode,
     checkpoint: Checkpoint | None,
 ) -> Monitor:
-    """Open the record of a run.
+    """Open the record of a run; of several processes only the first one keeps it.
 
     Parameters
     ----------
@@ -65,6 +66,9 @@ def open_monitor(
         Where to continue, None for a new run.
     """
     assert isinstance(config, Section)
+    point = None if checkpoint is None else ResumePoint.from_state(checkpoint.monitor)
+    if not is_first_process():
+        return SilentMonitor(folder, task.components, resume=point)
     sinks = build_sinks(
         config.logging,
         log_frequency=config.training.log_frequency,
@@ -84,6 +88,6 @@ def open_monitor(
         rules=build_rules(config.monitoring),
         config=to_dict(config),
         seed=config.reproducibility.seed,
-        resume=None if checkpoint is None else ResumePoint.from_state(checkpoint.monitor),
+        resume=point,
         overwrite=mode.overwrite,
     )

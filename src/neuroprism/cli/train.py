@@ -24,7 +24,7 @@ def train(
         float | None, typer.Option("--learning_rate", help="training.optimizer.learning_rate")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="hardware.device: auto, cpu, cuda or mps", metavar="DEVICE")
+        str | None, typer.Option(help="hardware.device: auto, cpu, cuda, cuda:1 or mps", metavar="DEVICE")
     ] = None,
     num_workers: Annotated[
         int | None, typer.Option("--num_workers", help="data.dataloader.num_workers")
@@ -63,6 +63,7 @@ def train(
     # The trainer and the figures are loaded only once the configuration is known to be right.
     from neuroprism.cli.abr_run import train_abr
     from neuroprism.cli.run_mode import RunMode
+    from neuroprism.core.launch import is_first_process
     from neuroprism.train.modes import fast_dev_run as cut_short
 
     if fast_dev_run:
@@ -73,7 +74,7 @@ def train(
     if experiment is None:
         experiment = config.stem if config else "abr"
     result = train_abr(resolved, experiment, mode)
-    if not quiet:
+    if not quiet and is_first_process():
         typer.echo(_summary(result))
 
 

@@ -22,9 +22,17 @@ from collections.abc import Iterable
 
 
 class NeuroprismError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    Attributes
+    ----------
+    said_by
+        Where several processes train together: the rank of the one that tells
+        the user, so that the others keep quiet. None: nothing was agreed.
+    """
 
     exit_code = 1
+    said_by: int | None = None
 
 
 class UserError(NeuroprismError):

@@ -20,6 +20,7 @@ from neuroprism.monitor.monitor import Monitor
 from neuroprism.monitor.reading import read_events, read_run, read_steps, run_status
 from neuroprism.monitor.resume import ResumePoint
 from neuroprism.monitor.rules import rules
+from neuroprism.monitor.silent import SilentMonitor
 from neuroprism.monitor.sinks import Record, Sink
 from neuroprism.monitor.window import StepWindow
 
@@ -33,6 +34,7 @@ __all__ = [
     "ResumePoint",
     "Rule",
     "RunRecord",
+    "SilentMonitor",
     "Sink",
     "StepWindow",
     "TestRecord",

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neuroprism.core.config import config_hash
-from neuroprism.train.checkpoint import Checkpoint, save_checkpoint
+from neuroprism.train.checkpoint import save_checkpoint
 from neuroprism.train.config import CheckpointingConfig
+from neuroprism.train.processes import Processes
 from neuroprism.train.state import TrainingState
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class CheckpointKeeper:
         Its state goes into every checkpoint.
     run_config
         Resolved configuration of the run, stored with the weights.
+    processes
+        Those that train together; the first one writes, the others wait for it.
     """
 
     def __init__(
@@ -39,35 +42,40 @@ class CheckpointKeeper:
         *,
         monitor: Monitor,
         run_config: Mapping[str, Any] | None,
+        processes: Processes | None = None,
     ) -> None:
         self._config = config
         self._monitor = monitor
         self._run_config = dict(run_config or {})
+        self._processes = processes or Processes()
         self.last = folder / "checkpoints" / "last.pt"
         self.best = folder / "checkpoints" / "best.pt"
 
     def after_epoch(self, state: TrainingState, *, is_best: bool) -> None:
         """Write what is due after a complete epoch."""
-        checkpoint = self._checkpoint(state)
+        targets: list[tuple[Path, Reason]] = []
         if is_best and self._config.save_best:
-            self._save(self.best, checkpoint, "best")
+            targets.append((self.best, "best"))
         if self._config.save_last:
-            self._save(self.last, checkpoint, "last")
+            targets.append((self.last, "last"))
         frequency = self._config.save_frequency
         if frequency and state.epoch % frequency == 0:
-            self._save(self.last.with_name(f"epoch_{state.epoch:04d}.pt"), checkpoint, "periodic")
+            targets.append((self.last.with_name(f"epoch_{state.epoch:04d}.pt"), "periodic"))
+        self._save(state, targets)
 
     def interrupted(self, state: TrainingState) -> None:
         """Write `last.pt` as of the last complete step, wherever in the epoch that is."""
-        self._save(self.last, self._checkpoint(state), "interrupted")
+        self._save(state, [(self.last, "interrupted")])
 
-    def _checkpoint(self, state: TrainingState) -> Checkpoint:
-        return state.checkpoint(
+    def _save(self, state: TrainingState, targets: list[tuple[Path, Reason]]) -> None:
+        if not targets:
+            return
+        checkpoint = state.checkpoint(
             config=self._run_config,
             config_hash=config_hash(self._run_config) if self._run_config else "",
             monitor=self._monitor.state_dict(),
         )
-
-    def _save(self, path: Path, checkpoint: Checkpoint, reason: Reason) -> None:
-        save_checkpoint(path, checkpoint)
-        self._monitor.checkpoint(path, reason=reason)
+        with self._processes.agreeing():
+            for path, reason in targets if self._processes.first else []:
+                save_checkpoint(path, checkpoint)
+                self._monitor.checkpoint(path, reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -47,10 +48,10 @@ class EarlyStoppingConfig(Section):
     """An improvement must exceed this to count for `patience`; absolute."""
 
     monitor: str = "val/total"
-    """Validation series, e.g. `val/total`, `val/signal`, `val/balanced_accuracy`."""
+    """Validation series, e.g. `val/total`, `val/signal`, `val/balanced_accuracy`; NaN is never best."""
 
     mode: Literal["min", "max"] = "min"
-    """Whether lower or higher is better."""
+    """Whether lower or higher is better; of equal epochs the first is best."""
 
     @field_validator("monitor")
     @classmethod
@@ -109,8 +110,8 @@ class TrainingConfig(Section):
 class HardwareConfig(Section):
     """Where and in which precision the model runs."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """auto takes an accelerator where there is one."""
+    device: str = "auto"
+    """auto (an accelerator where there is one), cpu, cuda, one of several GPUs as cuda:1, or mps."""
 
     mixed_precision: bool = False
     """Run the model in bfloat16 (float16 on GPUs without it) where that is safe; losses stay in float32."""
@@ -120,6 +121,13 @@ class HardwareConfig(Section):
 
     n_threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch on the CPU; null = its own choice."""
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, name: str) -> str:
+        if name not in ("auto", "cpu", "cuda", "mps") and not re.fullmatch(r"cuda:\d{1,3}", name):
+            raise ValueError(f"must be 'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps', not '{name}'")
+        return name
 
 
 class ReproducibilityConfig(Section):

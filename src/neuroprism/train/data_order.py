@@ -13,6 +13,7 @@ from pydantic import Field
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from neuroprism.core.errors import DataError
+from neuroprism.core.launch import Launch, read_launch
 from neuroprism.core.section import Section
 
 
@@ -20,7 +21,7 @@ class DataLoaderConfig(Section):
     """How recordings are served in batches."""
 
     batch_size: int = Field(default=48, ge=1)
-    """Samples in a batch."""
+    """Samples in a batch; under torchrun, of each process (4 processes of 16 make steps of 64)."""
 
     num_workers: int = Field(default=0, ge=0)
     """Processes that load data beside training; 0 = load in the training process."""
@@ -56,6 +57,12 @@ class EpochBatches(Sampler[list[int]]):
         Leave out an incomplete last batch.
     seed
         Seed of the order.
+    rank, n_processes
+        Share of one of several processes. Together they draw the batches of one
+        process with `n_processes` times the batch size, and each takes its part
+        of each. An incomplete last batch is shared out evenly; where that does
+        not go up, the first samples of the order are used again, so that no
+        process is left without a batch.
 
     Examples
     --------
@@ -65,12 +72,24 @@ class EpochBatches(Sampler[list[int]]):
     [[2, 3], [4]]
     """
 
-    def __init__(self, n_samples: int, *, batch_size: int, shuffle: bool, drop_last: bool, seed: int) -> None:
+    def __init__(
+        self,
+        n_samples: int,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        drop_last: bool,
+        seed: int,
+        rank: int = 0,
+        n_processes: int = 1,
+    ) -> None:
         self.n_samples = n_samples
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.seed = seed
+        self.rank = rank
+        self.n_processes = n_processes
         self._epoch = 1
         self._first_batch = 0
 
@@ -80,16 +99,21 @@ class EpochBatches(Sampler[list[int]]):
         self._first_batch = first_batch
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch."""
-        whole, rest = divmod(self.n_samples, self.batch_size)
+        """Return the number of batches of a whole epoch, the same for every process."""
+        whole, rest = divmod(self.n_samples, self.batch_size * self.n_processes)
         return whole + (1 if rest and not self.drop_last else 0)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.arange(self.n_samples)
         if self.shuffle:
             order = np.random.default_rng([self.seed, self._epoch]).permutation(self.n_samples)
+        size = self.batch_size * self.n_processes
         for number in range(self._first_batch, len(self)):
-            yield order[number * self.batch_size : (number + 1) * self.batch_size].tolist()
+            batch = order[number * size : (number + 1) * size]
+            if missing := -len(batch) % self.n_processes:
+                batch = np.concatenate([batch, np.resize(order, missing)])
+            share = len(batch) // self.n_processes
+            yield batch[self.rank * share : (self.rank + 1) * share].tolist()
 
 
 def make_loader(
@@ -110,8 +134,8 @@ def make_loader(
     config
         Options.
     training
-        Shuffle and drop the last batch as configured; otherwise every sample
-        comes once, in order.
+        Shuffle and drop the last batch as configured, and under torchrun serve
+        the share of this process; otherwise every sample comes once, in order.
     seed
         Seed of the order and of the random state of workers.
     collate
@@ -126,16 +150,20 @@ def make_loader(
     """
     if not isinstance(dataset, Sized):
         raise TypeError("make_loader needs a data set with a length")
+    launch = read_launch() if training else Launch()
     order = EpochBatches(
         len(dataset),
         batch_size=config.batch_size,
         shuffle=training and config.shuffle_train,
         drop_last=training and config.drop_last,
         seed=seed,
+        rank=launch.rank,
+        n_processes=launch.n_processes,
     )
     if len(order) == 0:
+        each = "" if launch.alone else f" in each of {launch.n_processes} processes"
         raise DataError(
-            f"{len(dataset)} samples are too few for one batch of {config.batch_size}; "
+            f"{len(dataset)} samples are too few for one batch of {config.batch_size}{each}; "
             "lower data.dataloader.batch_size or set data.dataloader.drop_last=false"
         )
     with_workers: dict[str, Any] = {}
@@ -168,7 +196,9 @@ def batches_of(loader: Iterable[Any], *, epoch: int, first_batch: int = 0) -> It
         return islice(iter(loader), first_batch, None)
     order.set_position(epoch=epoch, first_batch=first_batch)
     if loader.generator is not None:
-        seed = np.random.SeedSequence([order.seed, epoch]).generate_state(1, np.uint64)[0]
+        # Workers of different processes draw differently; those of the first as with a single process.
+        entropy = [order.seed, epoch, order.rank] if order.rank else [order.seed, epoch]
+        seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
         loader.generator.manual_seed(int(seed) % 2**63)
     return iter(loader)
 

@@ -21,18 +21,23 @@ class InterruptFlag:
 
     The second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread,
     where Python delivers no signals, the flag is never set.
+
+    Parameters
+    ----------
+    on_termination
+        Note SIGTERM too, which a launcher sends to every process when one of
+        them has ended, and with which it leaves them time to close.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_termination: bool = False) -> None:
         self.requested = False
-        self._former: Any = None
-        self._installed = False
+        self._signals = [signal.SIGINT, signal.SIGTERM] if on_termination else [signal.SIGINT]
+        self._former: list[Any] = []
 
     def __enter__(self) -> InterruptFlag:
         self.requested = False
         if threading.current_thread() is threading.main_thread():
-            self._former = signal.signal(signal.SIGINT, self._note)
-            self._installed = True
+            self._former = [signal.signal(number, self._note) for number in self._signals]
         return self
 
     def __exit__(
@@ -41,16 +46,16 @@ class InterruptFlag:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._former)
-            self._installed = False
+        former, self._former = self._former, []
+        for number, handler in zip(self._signals, former, strict=False):
+            signal.signal(number, handler)
 
     def obey(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was pressed."""
         if self.requested:
             raise KeyboardInterrupt
 
-    def _note(self, _signal: int, _frame: FrameType | None) -> None:
-        if self.requested:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True

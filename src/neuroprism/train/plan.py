@@ -7,6 +7,7 @@ from typing import Any
 
 from neuroprism.core.errors import DataError
 from neuroprism.train.config import TrainingConfig
+from neuroprism.train.processes import Processes
 
 
 def batches_per_epoch(train_loader: Iterable[Any], config: TrainingConfig) -> int:
@@ -28,3 +29,19 @@ def batches_per_epoch(train_loader: Iterable[Any], config: TrainingConfig) -> in
 def steps_per_epoch(train_loader: Iterable[Any], config: TrainingConfig) -> int:
     """Return the number of optimizer steps of an epoch; the remainder of an accumulation is one."""
     return -(-batches_per_epoch(train_loader, config) // config.accumulation_steps)
+
+
+def check_same_length(n_batches: int, processes: Processes) -> None:
+    """Look whether all processes will make the same steps.
+
+    Raises
+    ------
+    DataError
+        In all of them, if their loaders differ in length.
+    """
+    lengths = processes.gather(n_batches)
+    with processes.agreeing():
+        if len(set(lengths)) > 1:
+            raise DataError(
+                f"the processes have {', '.join(map(str, lengths))} training batches; all need as many"
+            )

@@ -13,11 +13,18 @@ from torch import Tensor
 from neuroprism.train.config import ReproducibilityConfig
 
 
-def seed_everything(config: ReproducibilityConfig) -> None:
-    """Seed Python, NumPy and PyTorch on every device, and choose the kind of algorithms."""
-    random.seed(config.seed)
-    np.random.seed(config.seed)  # noqa: NPY002 - data sets may draw from the global state
-    torch.manual_seed(config.seed)
+def seed_everything(config: ReproducibilityConfig, *, rank: int = 0) -> None:
+    """Seed Python, NumPy and PyTorch on every device, and choose the kind of algorithms.
+
+    Parameters
+    ----------
+    config
+        Seed and algorithms.
+    rank
+        Process whose noise is to differ from that of the others; the first one
+        draws as a single process does.
+    """
+    _seed(_seed_of(config.seed, rank))
     if config.deterministic:
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -53,6 +60,22 @@ def restore_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(_on_cpu(states["torch"]))
     if torch.cuda.is_available() and len(states.get("cuda", [])) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([_on_cpu(state) for state in states["cuda"]])
+
+
+def depart(rank: int) -> None:
+    """Let process `rank` draw from a state of its own, where all hold that of the first one."""
+    if rank:
+        _seed(_seed_of(int(torch.randint(2**32, ())), rank))
+
+
+def _seed_of(seed: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, rank]).generate_state(1)[0]) if rank else seed
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - data sets may draw from the global state
+    torch.manual_seed(seed)
 
 
 def _on_cpu(state: Tensor) -> Tensor:

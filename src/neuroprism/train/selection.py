@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,8 +61,25 @@ def validation_series(evaluation: Evaluation, components: tuple[Component, ...])
     return {epoch_series("val", name): value for name, value in values.items()}
 
 
+def criterion_note(criterion: Criterion, series: Mapping[str, float]) -> str:
+    """Return why an epoch with these validation `series` cannot be selected; empty where it can."""
+    value = series.get(criterion.series)
+    if value is not None and not math.isnan(value):
+        return ""
+    what = "was not computed" if value is None else "was NaN"
+    return f"training.early_stopping.monitor ({criterion.series}) {what}"
+
+
+def nothing_selected(criterion: Criterion) -> str:
+    """Return what to tell where training ended without a best epoch."""
+    return (
+        f"no epoch was selected and there is no best.pt: {criterion.series} "
+        f"(training.early_stopping.monitor) never was a number better than {criterion.worst:+g}"
+    )
+
+
 class BestEpoch:
-    """Remembers the best value and its epoch.
+    """Remembers the best value and its epoch; of epochs with equal values the first.
 
     Attributes
     ----------

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from neuroprism.core.errors import ConfigError, DataError
+from neuroprism.core.errors import ConfigError, DataError, TrainingError
 from neuroprism.train.checkpoint import Checkpoint, load_model_state
 from neuroprism.train.config import TrainingConfig
 from neuroprism.train.ema import AveragedWeights
 from neuroprism.train.non_finite_guard import NonFiniteGuard
 from neuroprism.train.optim import build_optimizer, clip_gradients, load_optimizer_state
+from neuroprism.train.processes import Processes
 from neuroprism.train.running_statistics import RunningStatistics
 from neuroprism.train.schedules import Schedule
-from neuroprism.train.seed import random_states, restore_random_states, torch_states
+from neuroprism.train.seed import depart, random_states, restore_random_states, torch_states
 from neuroprism.train.selection import BestEpoch, Criterion
 from neuroprism.train.stopping import EarlyStopping
 from neuroprism.train.task import Task
@@ -36,6 +38,8 @@ class TrainingState:
         Places the model.
     n_batches
         Batches of an epoch that are used.
+    processes
+        Those that train this model together; None for this one alone.
     compile_model
         Compiles the model, None to leave it as it is.
 
@@ -60,11 +64,13 @@ class TrainingState:
         fabric: Fabric,
         *,
         n_batches: int,
+        processes: Processes | None = None,
         compile_model: Callable[[nn.Module], nn.Module] | None = None,
     ) -> None:
         self.task = task
         self.fabric = fabric
         self.n_batches = n_batches
+        self.processes = processes or Processes()
         self.model = fabric.to_device(task.model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._scaler = getattr(fabric.strategy.precision, "scaler", None)
@@ -92,11 +98,35 @@ class TrainingState:
         self.torn = False
         self.evaluation: dict[str, float] = {}
         self._torch_states = torch_states()
+        self._share_buffers()
 
     def begin_step(self) -> None:
         """Clear the gradients."""
         self.optimizer.zero_grad(set_to_none=True)
         self._statistics.keep()
+
+    def gradients_kept_back(self, *, until_last: bool) -> AbstractContextManager[Any]:
+        """Leave the gradients of a batch that is not the last of its step to this process."""
+        if self.processes.alone or not until_last:
+            return nullcontext()
+        context: AbstractContextManager[Any] = self.fabric.no_backward_sync(self.network)  # type: ignore[arg-type]
+        return context
+
+    def check_gradients(self) -> None:
+        """Find a parameter that took part in no loss, for which the processes would wait in vain.
+
+        Raises
+        ------
+        TrainingError
+            If there is one and the process is not alone.
+        """
+        if self.processes.alone or all(p.grad is not None for p in self.parameters):
+            return
+        names = [n for n, p in self.model.named_parameters() if p.requires_grad and p.grad is None]
+        raise TrainingError(
+            f"parameter '{names[0]}' got no gradient in step {self.step + 1}; on several processes every "
+            "trainable parameter must take part in the loss: freeze it, or train with one process"
+        )
 
     def clip(self, limit: float | None) -> Tensor:
         """Clip the gradients to `limit`; return their norm before."""
@@ -129,13 +159,28 @@ class TrainingState:
         self.torn = False
 
     def close_epoch(self) -> None:
-        """Count the epoch as complete."""
+        """Count the epoch as complete, and give all processes the buffers of the first one."""
+        self._share_buffers()
         self.epoch += 1
         self.batch = 0
         self.mark()
 
+    def _share_buffers(self) -> None:
+        """Take over the buffers of the first process, whose batches running statistics follow."""
+        stored = self.model.state_dict(keep_vars=True)
+        buffers = {name: buffer for name, buffer in self.model.named_buffers() if name in stored}
+        if self.processes.alone or not buffers:
+            return
+        shared = self.processes.from_first(lambda: {name: buffer.cpu() for name, buffer in buffers.items()})
+        for name, buffer in buffers.items():
+            buffer.copy_(shared[name])
+
     def checkpoint(self, **more: Any) -> Checkpoint:
-        """Return everything as of the last `mark`; `more` are further fields of `Checkpoint`."""
+        """Return everything as of the last `mark`; `more` are further fields of `Checkpoint`.
+
+        To be called in every process: each adds its random states.
+        """
+        states = self.processes.gather({**random_states(), **self._torch_states})
         return Checkpoint(
             epoch=self.epoch,
             batch=self.batch,
@@ -151,7 +196,8 @@ class TrainingState:
                 "stopping": self.stopping.state_dict(),
                 "best": self.best.state_dict(),
                 "scaler": self._scaler.state_dict() if self._scaler else {},
-                "random": {**random_states(), **self._torch_states},
+                "random": states[0],
+                "random_of_others": states[1:],
                 "n_batches": self.n_batches,
             },
             **more,
@@ -165,7 +211,7 @@ class TrainingState:
         DataError
             If it belongs to another task or model.
         ConfigError
-            If it lies inside an epoch that now has another number of batches.
+            If it lies inside an epoch that now has another number of batches or processes.
         """
         if checkpoint.task != self.task.name:
             raise DataError(f"the checkpoint is of task '{checkpoint.task}', not '{self.task.name}'")
@@ -174,6 +220,12 @@ class TrainingState:
             raise ConfigError(
                 f"the checkpoint lies inside an epoch of {saved['n_batches']} batches, which now has "
                 f"{self.n_batches}; resume with the former data and batch size"
+            )
+        others = saved.get("random_of_others", [])
+        if checkpoint.batch and len(others) + 1 != self.processes.n:
+            raise ConfigError(
+                f"the checkpoint lies inside an epoch of {len(others) + 1} processes; resume with as many, "
+                f"not {self.processes.n}"
             )
         load_model_state(self.model, checkpoint.model)
         load_optimizer_state(self.optimizer, saved["optimizer"])
@@ -187,8 +239,16 @@ class TrainingState:
         if self.step:
             self.schedule.apply(self.optimizer, self.step - 1)
         self.evaluation = checkpoint.evaluation
-        restore_random_states(saved["random"])
+        self._restore_random([saved["random"], *others])
         self.mark()
+
+    def _restore_random(self, states: list[dict[str, Any]]) -> None:
+        """Draw on where each process was; with another number of them, from states of their own."""
+        if len(states) == self.processes.n:
+            restore_random_states(states[self.processes.rank])
+        else:
+            restore_random_states(states[0])
+            depart(self.processes.rank)
 
     def _restore_average(self, checkpoint: Checkpoint) -> None:
         """Continue the average; where the checkpoint has none, it starts at the weights."""

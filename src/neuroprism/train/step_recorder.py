@@ -44,9 +44,9 @@ class StepRecord:
         The float16 loss scale was too high; normal while it is sought.
     """
 
-    losses: Mapping[str, Tensor]
+    losses: Mapping[str, Tensor | float]
     counts: Mapping[str, Tensor | float]
-    grad_norm: Tensor
+    grad_norm: Tensor | float
     lr: float
     n_samples: int
     metrics: Mapping[str, Any]
@@ -87,6 +87,7 @@ class StepRecorder:
         """Record one step; see `settle` for what it raises."""
         if isinstance(record.refused, bool):
             self._pass_on(record, refused=record.refused)
+            self.stop_if_asked()
             return
         self._held.append(record)
         late = time.monotonic() - self._settled > self._max_delay_seconds
@@ -108,6 +109,7 @@ class StepRecorder:
         verdicts = torch.stack([torch.as_tensor(record.refused) for record in held]).tolist()
         for record, refused in zip(held, verdicts, strict=True):
             self._pass_on(record, refused=bool(refused))
+            self.stop_if_asked()
 
     def _pass_on(self, record: StepRecord, *, refused: bool) -> None:
         ends = refused and self._policy == "stop" and not record.overflow
@@ -128,7 +130,6 @@ class StepRecorder:
                 f"{_culprit(record)} at step {self._monitor.n_steps}; the step was not applied, and "
                 "checkpoints written before are intact (training.on_non_finite=skip goes on instead)"
             )
-        self.stop_if_asked()
 
     def stop_if_asked(self) -> None:
         """Raise TrainingError if an alert asks to stop."""

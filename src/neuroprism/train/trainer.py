@@ -20,9 +20,11 @@ from neuroprism.train.data_order import batches_of
 from neuroprism.train.hardware import build_fabric
 from neuroprism.train.histograms import gradient_histograms, weight_histograms
 from neuroprism.train.interrupt import InterruptFlag, TrainingInterrupted
-from neuroprism.train.plan import batches_per_epoch
+from neuroprism.train.plan import batches_per_epoch, check_same_length
+from neuroprism.train.processes import AgreedInterrupt, Processes
 from neuroprism.train.seed import seed_everything
-from neuroprism.train.selection import validation_series
+from neuroprism.train.selection import criterion_note, nothing_selected, validation_series
+from neuroprism.train.shared_recorder import SharedStepRecorder
 from neuroprism.train.state import TrainingState
 from neuroprism.train.step_recorder import StepRecorder
 from neuroprism.train.task import Evaluation, Task
@@ -61,6 +63,11 @@ class FitResult:
 class Trainer:
     """Trains a `Task` and tells a monitor everything about it.
 
+    Under torchrun every process makes one of these with the same arguments; all
+    call `fit`, train together and end together. Each trains on its share of
+    every batch, gradients are averaged over them, and the first one validates
+    on the whole split, keeps the record and writes checkpoints.
+
     Parameters
     ----------
     config
@@ -71,7 +78,8 @@ class Trainer:
         Seeds; `fit` begins with them, so that training does not depend on what ran before.
     monitor
         Where every number goes. The trainer closes it when training fails or
-        is interrupted; after success it stays open for test results.
+        is interrupted; after success it stays open for test results. Under
+        torchrun every process but the first gets a `SilentMonitor`.
     folder
         Run folder; checkpoints go to ``checkpoints`` in it.
     histogram_every_n_epochs
@@ -97,10 +105,15 @@ class Trainer:
         self.monitor = monitor
         self.histogram_every_n_epochs = histogram_every_n_epochs
         self.fabric = build_fabric(hardware)
+        self.processes = Processes(rank=self.fabric.global_rank, n=self.fabric.world_size)
         self._keeper = CheckpointKeeper(
-            Path(folder), config.checkpointing, monitor=monitor, run_config=run_config
+            Path(folder),
+            config.checkpointing,
+            monitor=monitor,
+            run_config=run_config,
+            processes=self.processes,
         )
-        self._flag = InterruptFlag()
+        self._flag = InterruptFlag(on_termination=not self.processes.alone)
 
     def fit(
         self,
@@ -133,21 +146,23 @@ class Trainer:
             If a loss or gradient is not finite, or an alert asks to stop.
         UserError
             If configuration, data and checkpoint do not fit together.
+
+        Notes
+        -----
+        Where several processes train, all of these end all of them.
         """
-        check_criterion(task, self.config)
         state = self._begin(task, train_loader, resume)
         with self._flag:
             try:
-                while state.epoch < self.config.epochs and not state.stopping.stop:
-                    self._flag.obey()
-                    self._train_epoch(state, train_loader)
-                    evaluation = self._validate(state, val_loader)
-                    self._close_epoch(state, evaluation)
-                self._flag.obey()
-            except KeyboardInterrupt:
-                self._interrupted(state)
+                with self.processes.in_contact():
+                    self._run(state, train_loader, val_loader)
+            except KeyboardInterrupt as error:
+                self._interrupted(state, together=isinstance(error, AgreedInterrupt))
             except TrainingError as error:
                 self.monitor.close("failed", str(error))
+                if error.said_by is not None:
+                    # A launcher ends the others as soon as one process has failed.
+                    self.processes.wait()
                 raise
         return self._result(state)
 
@@ -177,27 +192,59 @@ class Trainer:
     def _begin(
         self, task: Task[Any], train_loader: Iterable[Any], resume: Checkpoint | None
     ) -> TrainingState:
+        with self.processes.agreeing():
+            check_criterion(task, self.config)
+            n_batches = batches_per_epoch(train_loader, self.config)
+        check_same_length(n_batches, self.processes)
         if resume is None:
-            seed_everything(self.reproducibility)
+            seed_everything(self.reproducibility, rank=self.processes.rank)
         state = TrainingState(
             task,
             self.config,
             self.fabric,
-            n_batches=batches_per_epoch(train_loader, self.config),
+            n_batches=n_batches,
+            processes=self.processes,
             compile_model=self._compile if self.hardware.compile_model else None,
         )
         if resume is not None:
-            state.restore(resume)
+            with self.processes.agreeing():
+                state.restore(resume)
         self._update = Update(
             state,
             combine=self.monitor.combine,
             add_metrics=self._update_metrics,
             gradient_clip=self.config.gradient_clip,
         )
-        self._recorder = StepRecorder(
-            self.monitor, policy=self.config.on_non_finite, log_frequency=self.config.log_frequency
-        )
+        self._recorder = self._new_recorder()
         return state
+
+    def _new_recorder(self) -> StepRecorder:
+        policy, log_frequency = self.config.on_non_finite, self.config.log_frequency
+        if self.processes.alone:
+            return StepRecorder(self.monitor, policy=policy, log_frequency=log_frequency)
+        return SharedStepRecorder(
+            self.monitor,
+            policy=policy,
+            log_frequency=log_frequency,
+            processes=self.processes,
+            interrupted=lambda: self._flag.requested,
+        )
+
+    def _run(self, state: TrainingState, train_loader: Iterable[Any], val_loader: Iterable[Any]) -> None:
+        """Make the epochs that are left."""
+        while state.epoch < self.config.epochs and not state.stopping.stop:
+            self._obey()
+            self._train_epoch(state, train_loader)
+            evaluation = self._validate(state, val_loader)
+            self._close_epoch(state, evaluation)
+        if state.best.epoch is None:
+            self.monitor.note(nothing_selected(state.best.criterion), severity="warning")
+        self._obey()
+
+    def _obey(self) -> None:
+        """Raise KeyboardInterrupt in all processes if Ctrl-C was pressed for one."""
+        with self.processes.agreeing():
+            self._flag.obey()
 
     def _train_epoch(self, state: TrainingState, loader: Iterable[Any]) -> None:
         """Make the optimizer steps of an epoch, from where `state` is in it."""
@@ -209,27 +256,32 @@ class Trainer:
             state.batch += n
             state.mark()
             self._recorder.add(record)
-            self._flag.obey()
+            if self.processes.alone:
+                self._flag.obey()
         self._recorder.settle()
 
     def _validate(self, state: TrainingState, loader: Iterable[Any]) -> Evaluation | None:
-        """Evaluate the averaged weights where it is due."""
+        """Evaluate the averaged weights where it is due: in the first process, on the whole split."""
         epoch = state.epoch + 1
         if epoch % self.config.validation.frequency and epoch != self.config.epochs:
             return None
         self.monitor.flush()
-        return validate(
-            state,
-            loader,
-            compute_metrics=self.config.validation.compute_metrics,
-            between_batches=self._flag.obey,
+        return self.processes.from_first(
+            lambda: validate(
+                state,
+                loader,
+                compute_metrics=self.config.validation.compute_metrics,
+                between_batches=self._flag.obey,
+            )
         )
 
     def _close_epoch(self, state: TrainingState, evaluation: Evaluation | None) -> None:
         """Select, record and save."""
-        is_best = None if evaluation is None else self._judge(state, evaluation)
+        with self.processes.agreeing():
+            is_best = None if evaluation is None else self._judge(state, evaluation)
         state.close_epoch()
-        if self.histogram_every_n_epochs and state.epoch % self.histogram_every_n_epochs == 0:
+        every = self.histogram_every_n_epochs
+        if every and state.epoch % every == 0 and self.processes.first:
             self.monitor.histograms(
                 weights=weight_histograms(state.model), gradients=gradient_histograms(state.model)
             )
@@ -238,6 +290,8 @@ class Trainer:
             metrics=evaluation.metrics if evaluation else None,
             best=is_best,
         )
+        if evaluation is not None and (note := criterion_note(state.best.criterion, state.evaluation)):
+            self.monitor.note(f"{note} in epoch {state.epoch}", severity="warning")
         self._keeper.after_epoch(state, is_best=bool(is_best))
         self._recorder.stop_if_asked()
 
@@ -250,10 +304,16 @@ class Trainer:
         state.stopping.observe(value)
         return state.best.observe(value, state.epoch + 1)
 
-    def _interrupted(self, state: TrainingState) -> None:
-        """Save the last complete step, say so, and leave."""
-        self._recorder.settle()
-        if not state.torn:
+    def _interrupted(self, state: TrainingState, *, together: bool) -> None:
+        """Save the last complete step, say so, and leave.
+
+        One of several processes that was interrupted by itself can save
+        nothing: the others are elsewhere.
+        """
+        orderly = together or self.processes.alone
+        if orderly:
+            self._recorder.settle()
+        if orderly and not state.torn:
             self._keeper.interrupted(state)
         self.monitor.close("interrupted", "stopped by Ctrl-C")
         how = (
@@ -261,7 +321,11 @@ class Trainer:
             if self._keeper.last.exists()
             else "nothing was saved"
         )
-        raise TrainingInterrupted(f"interrupted after step {state.step}; {how}") from None
+        interrupted = TrainingInterrupted(f"interrupted after step {state.step}; {how}")
+        if together:
+            interrupted.said_by = 0
+            self.processes.wait()
+        raise interrupted from None
 
     def _result(self, state: TrainingState) -> FitResult:
         found = state.best.epoch is not None

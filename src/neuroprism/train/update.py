@@ -53,12 +53,15 @@ class Update:
         state = self._state
         state.begin_step()
         means = _BatchMeans(n_batches)
-        for batch in batches:
-            self._backward(state.fabric.to_device(batch), means)
+        for number, batch in enumerate(batches, start=1):
+            with state.gradients_kept_back(until_last=number < n_batches):
+                self._backward(state.fabric.to_device(batch), means)
         if means.n_seen != n_batches:
             raise RuntimeError(f"the loader ended after {means.n_seen} of {n_batches} batches of a step")
+        state.check_gradients()
         grad_norm = state.clip(self._gradient_clip)
-        total = means.total()
+        # The mean over all processes is not finite where that of one is not: all judge alike.
+        total = state.processes.mean(means.total())
         refused = state.guard.judge(total, grad_norm)
         overflow = state.is_overflow(total, refused=refused)
         lr = state.apply(refused=refused)
