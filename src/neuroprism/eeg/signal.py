@@ -126,6 +126,11 @@ def windows_at(
     return values
 
 
+def derivations(channels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the two electrodes of each channel, e.g. ("FP1", "F7") for ``"FP1-F7"``."""
+    return [(anode, cathode) for anode, cathode in (name.split("-") for name in channels)]
+
+
 def bipolar(
     signal: npt.NDArray[np.floating],
     names: Sequence[str],
