@@ -1,42 +1,87 @@
-"""`neuroprism plot`: draw recordings."""
+"""`neuroprism plot`: draw a run, or recordings."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neuroprism.abr.source import read_file
 from neuroprism.core.errors import DataError, UserError
 
-app = typer.Typer(help="Draw recordings.", rich_markup_mode=None, no_args_is_help=True)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from neuroprism.runs import Run
 
 FORMATS = (".png", ".pdf", ".svg")
+RECORDINGS = "abr"
 
 
-@app.callback()
-def _plot() -> None:
-    """Draw recordings."""
-
-
-@app.command("abr")
-def plot_abr(
-    data: Annotated[Path, typer.Argument(help="Recordings in the project's .npz format.", metavar="DATA")],
-    out: Annotated[
-        Path | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", metavar="FILE")
+def plot(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="A run folder or training_log.json; or the word abr and a file of recordings (.npz).",
+            metavar="RUN | abr DATA",
+            show_default=False,
+        ),
+    ],
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", "--out", help="Picture to write: .png, .pdf or .svg.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Draw a level series of one ear for each hearing class, with marked waves."""
-    from neuroprism.abr.level_series import example_series
-    from neuroprism.figures import plot_level_series, save_figure
+    """Draw the training progress of a RUN, or with `abr DATA` recordings of each hearing class.
 
-    if out is not None and out.suffix not in FORMATS:
-        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}")
-    figure = plot_level_series(example_series(read_file(data)))
-    path = out or data.with_suffix(".png")
+    Without --save the picture of a run goes to its folder, as figures/training_progress.png,
+    and that of recordings beside their file.
+    """
+    if save is not None and save.suffix not in FORMATS:
+        raise UserError(f"--save {save}: the name must end in {', '.join(FORMATS)}")
+    first, *others = what
+    if first == RECORDINGS and len(others) == 1:
+        _write(*_recordings(Path(others[0]), save))
+    elif others:
+        raise UserError(f"plot takes one RUN, or 'abr' and DATA; not {' '.join(what)}")
+    elif first == RECORDINGS and not Path(first).exists():
+        raise UserError("plot abr needs DATA, a file of recordings (there is no run folder 'abr' either)")
+    else:
+        _write(*_run(Path(first), save))
+
+
+def _recordings(data: Path, save: Path | None) -> tuple[Figure, Path]:
+    from neuroprism.abr.level_series import example_series
+    from neuroprism.abr.source import read_file
+    from neuroprism.figures import plot_level_series
+
+    return plot_level_series(example_series(read_file(data))), save or data.with_suffix(".png")
+
+
+def _run(path: Path, save: Path | None) -> tuple[Figure, Path]:
+    from neuroprism.runs import load_run
+
+    run = load_run(path)
+    folder = run.path if run.path.is_dir() else None
+    default = path.with_suffix(".png") if folder is None else folder / "figures" / "training_progress.png"
+    return _draw(run), save or default
+
+
+def _draw(run: Run) -> Figure:
+    from neuroprism.figures import plot_losses, plot_training_grid
+
+    if len(run.components) > 1 or run.history is None:
+        if not run.epoch_records:
+            raise DataError(f"{run.path} holds no epoch yet: nothing to draw")
+        return plot_losses(run.components, run.epoch_records, title=run.name)
+    return plot_training_grid(run.history)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    from neuroprism.figures import save_figure
+
     try:
-        save_figure(figure, path)
+        save_figure(figure, path, dpi=150)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from None
     typer.echo(f"Figure: {path}")

@@ -10,7 +10,7 @@ import msgspec
 
 from neuroprism.core import strict_json
 from neuroprism.core.files import whole_lines
-from neuroprism.core.records import EpochRecord, RunRecord
+from neuroprism.core.records import EpochRecord, RunRecord, TestRecord
 from neuroprism.figures.saving import save_figure
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ProgressFigure:
     def __init__(self, min_seconds: float = 30.0) -> None:
         self.min_seconds = min_seconds
         self._epochs: list[EpochRecord] = []
+        self._test: TestRecord | None = None
         self._due = 0.0
 
     def open(self, run: RunRecord, folder: Path) -> None:
@@ -46,7 +47,9 @@ class ProgressFigure:
         self._epochs = _recorded_epochs(folder / "events.jsonl")
 
     def write(self, record: Any) -> None:
-        """Take an epoch; redraw when it is time."""
+        """Take an epoch and redraw when it is time; keep the test results for the last drawing."""
+        if isinstance(record, TestRecord):
+            self._test = record
         if isinstance(record, EpochRecord):
             self._epochs.append(record)
             start = time.monotonic()
@@ -63,9 +66,18 @@ class ProgressFigure:
             save_figure(figure, self._folder / PDF)
 
     def _draw(self) -> Figure:
+        if len(self._run.components) == 1:
+            return self._draw_grid()
         from neuroprism.figures.training_progress import plot_losses
 
         return plot_losses(self._run.components, self._epochs, title=self._run.name)
+
+    def _draw_grid(self) -> Figure:
+        """Draw a loss of one component: its metrics say more than its parts."""
+        from neuroprism.figures.training_grid import plot_training_grid
+        from neuroprism.runs.from_records import history_of_records
+
+        return plot_training_grid(history_of_records(self._run, self._epochs, self._test, self._folder))
 
 
 def _recorded_epochs(path: Path) -> list[EpochRecord]:

@@ -151,7 +151,9 @@ def _notes(history: TrainingHistory, missing: list[str]) -> Iterable[str]:
         if 0 < len(values) < history.n_epochs:
             yield f"{key} has {len(values)} of {history.n_epochs} entries"
         without = [str(k) for k, value in enumerate(values, start=1) if value is None or value != value]
-        if without:
+        if values and len(without) == len(values):
+            yield f"{key} has no value in any epoch"
+        elif without:
             more = f" and {len(without) - _N_NAMED} more" if len(without) > _N_NAMED else ""
             yield f"{key} has no value in epoch {', '.join(without[:_N_NAMED])}{more}"
     if not isinstance(history["test_results"], dict):

@@ -1,0 +1,20 @@
+"""`neuroprism summary`: what a run came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def summary(
+    run: Annotated[
+        Path, typer.Argument(help="Run folder, training_log.json or console output.", metavar="RUN")
+    ],
+) -> None:
+    """Print duration, losses, metrics, test results and alerts of a run, also of one that was lost."""
+    from neuroprism.runs import load_run
+    from neuroprism.runs.summary import run_summary
+
+    typer.echo(run_summary(load_run(run)))
