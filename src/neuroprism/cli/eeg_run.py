@@ -30,6 +30,7 @@ from neuroprism.train.data_order import make_loader
 from neuroprism.train.hardware import choose_device
 from neuroprism.train.modes import FirstBatches, RepeatedBatch
 from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
+from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
@@ -87,17 +88,39 @@ def finetune(config: EegConfig, folder: Path, mode: RunMode) -> Finetuned:
     TrainingError
         If training could not go on.
     """
-    check_place(folder)
-    check(folder, resume=mode.resume, overwrite=mode.overwrite)
+    with process_group(config.hardware) as processes:
+        with processes.agreeing():
+            run = _prepare(config, folder, mode, processes)
+        return _train(run, processes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """Everything that a run needs, made and checked before a file is written."""
+
+    config: EegConfig
+    folder: Path
+    store: EegStore
+    split: StoreSplit
+    data: _Data
+    task: EegTask
+    model: EegModel
+    checkpoint: Checkpoint | None
+    monitor: Monitor
+
+
+def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processes) -> _Run:
+    if processes.first:
+        check_place(folder)
+        check(folder, resume=mode.resume, overwrite=mode.overwrite)
     checkpoint = load_checkpoint(folder) if mode.resume else None
     device = choose_device(config.hardware.device)
     if config.hardware.n_threads is not None:
         torch.set_num_threads(config.hardware.n_threads)
     store = _open(config)
     config = config.model_copy(update={"training": config.training.selecting(store.spec.criterion)})
-    resolved = to_dict(config)
     if checkpoint is not None:
-        _check_same_run(checkpoint, resolved)
+        _check_same_run(checkpoint, to_dict(config))
     split = split_store(store, config.data)
     seed_everything(config.reproducibility)
     model = build_model(config.model, store.spec, pretrained=checkpoint is None)
@@ -115,24 +138,41 @@ def finetune(config: EegConfig, folder: Path, mode: RunMode) -> Finetuned:
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
     n_steps = steps_per_epoch(data.train, config.training)
-    with open_monitor(
-        config, folder, task, steps_per_epoch=n_steps, mode=mode, checkpoint=checkpoint
-    ) as monitor:
-        for line in _describe(store, split, config, model):
-            monitor.note(line)
-        replace_bytes(folder / SPLIT_FILE, strict_json.encode_pretty(split.manifest(store)))
+    return _Run(
+        config=config,
+        folder=folder,
+        store=store,
+        split=split,
+        data=data,
+        task=task,
+        model=model,
+        checkpoint=checkpoint,
+        monitor=open_monitor(config, folder, task, steps_per_epoch=n_steps, mode=mode, checkpoint=checkpoint),
+    )
+
+
+def _train(run: _Run, processes: Processes) -> Finetuned:
+    config = run.config
+    with run.monitor as monitor:
+        for line in _describe(run.store, run.split, config, run.model):
+            monitor.note(line, severity="warning" if line.startswith("warning: ") else "info")
+        manifest = strict_json.encode_pretty(run.split.manifest(run.store))
+        processes.from_first(lambda: replace_bytes(run.folder / SPLIT_FILE, manifest))
         trainer = Trainer(
             config.training,
             hardware=config.hardware,
             reproducibility=config.reproducibility,
             monitor=monitor,
-            folder=folder,
+            folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
-            run_config=resolved,
+            run_config=to_dict(config),
         )
-        fit = trainer.fit(task, data.train, data.val, resume=checkpoint)
-        test = _test(task, data.test, fit, monitor, store, seed=config.reproducibility.seed)
-    return Finetuned(folder=folder, store=store, split=split, task=task, fit=fit, test=test)
+        fit = trainer.fit(run.task, run.data.train, run.data.val, resume=run.checkpoint)
+        seed = config.reproducibility.seed
+        test = processes.from_first(
+            lambda: _test(run.task, run.data.test, fit, monitor, run.store, seed=seed)
+        )
+    return Finetuned(folder=run.folder, store=run.store, split=run.split, task=run.task, fit=fit, test=test)
 
 
 def _open(config: EegConfig) -> EegStore:

@@ -122,6 +122,7 @@ def finetune(
     # The trainer and the readers are loaded only once the configuration is known to be right.
     from neuroprism.cli.eeg_run import finetune_with_seeds
     from neuroprism.cli.run_mode import RunMode
+    from neuroprism.core.launch import is_first_process
     from neuroprism.eeg.catalog import datasets
     from neuroprism.train.modes import fast_dev_run as cut_short
 
@@ -133,7 +134,7 @@ def finetune(
     )
     folder = model_dir or Path(resolved.logging.log_dir) / resolved.data.dataset
     summary = finetune_with_seeds(resolved, folder, mode, seeds=seeds or ())
-    if not quiet:
+    if not quiet and is_first_process():
         typer.echo(summary)
 
 
