@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import pytest
 import torch
 
 from neuroprism.core.errors import ConfigError
+from neuroprism.eeg.dataset_registry import datasets
 from neuroprism.eeg.heads import CLASSIFIERS, build_head, head_size, head_warnings, layer_widths
 from neuroprism.eeg.model_config import Classifier, EegModelConfig
 from neuroprism.eeg.spec import DatasetSpec, TaskKind
+
+importlib.import_module("neuroprism.eeg.catalog")
 
 # Name: channels, seconds, classes (1: one output), first width, parameters of the heads with 3, 2, 1 layers
 # and of the pooled one, as published with the earlier code.
@@ -71,6 +75,14 @@ def test_sizes_are_the_published_ones(make_spec: SpecMaker, name: str, classifie
 def test_first_hidden_width(make_spec: SpecMaker, name: str) -> None:
     spec = _published(make_spec, name)
     assert layer_widths("all_patch_reps", spec)[1] == PUBLISHED[name][3]
+
+
+@pytest.mark.parametrize("name", sorted(set(datasets) & set(PUBLISHED)))
+def test_declarations_have_the_published_sizes(make_spec: SpecMaker, name: str) -> None:
+    declared, published = datasets[name].spec, _published(make_spec, name)
+    for classifier in CLASSIFIERS:
+        assert layer_widths(classifier, declared) == layer_widths(classifier, published)
+    assert declared.task == published.task
 
 
 def test_every_configurable_head_is_covered() -> None:
