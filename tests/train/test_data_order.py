@@ -112,3 +112,75 @@ def test_too_few_samples_for_a_batch_are_an_error() -> None:
 @given(start=st.integers(0, 5))
 def test_any_iterable_can_be_entered_in_the_middle(start: int) -> None:
     assert list(batches_of(["a", "b", "c"], epoch=4, first_batch=start)) == ["a", "b", "c"][start:]
+
+
+# Several processes
+
+
+@given(
+    n=st.integers(1, 60),
+    batch_size=st.integers(1, 7),
+    n_processes=st.integers(1, 5),
+    shuffle=st.booleans(),
+    drop_last=st.booleans(),
+    epoch=st.integers(1, 3),
+)
+def test_shares_make_up_the_batches_of_one_process(
+    n: int, batch_size: int, n_processes: int, shuffle: bool, drop_last: bool, epoch: int
+) -> None:
+    options: dict[str, Any] = {"shuffle": shuffle, "drop_last": drop_last, "seed": 4}
+    alone = EpochBatches(n, batch_size=batch_size * n_processes, **options)
+    alone.set_position(epoch=epoch)
+    shares = []
+    for rank in range(n_processes):
+        share = EpochBatches(n, batch_size=batch_size, rank=rank, n_processes=n_processes, **options)
+        share.set_position(epoch=epoch)
+        shares.append(list(share))
+        assert len(shares[-1]) == len(share) == len(alone)
+    for whole, *parts in zip(alone, *shares, strict=True):
+        joined = [index for part in parts for index in part]
+        assert joined[: len(whole)] == whole
+        # Only what does not go up is used twice, and less than one sample for each process.
+        assert len(joined) - len(whole) < n_processes
+        assert len({len(part) for part in parts}) == 1
+        assert 0 < len(parts[0]) <= batch_size
+
+
+def test_a_share_can_be_continued_from_the_middle() -> None:
+    def share() -> EpochBatches:
+        return EpochBatches(40, batch_size=4, shuffle=True, drop_last=True, seed=1, rank=1, n_processes=2)
+
+    whole, rest = share(), share()
+    whole.set_position(epoch=2)
+    rest.set_position(epoch=2, first_batch=3)
+    assert list(rest) == list(whole)[3:]
+
+
+def launched(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    values = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank, "MASTER_PORT": 1}
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+
+
+def test_torchrun_shares_out_training_and_leaves_validation_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DataLoaderConfig(batch_size=4, shuffle_train=False)
+    launched(monkeypatch, 1)
+    assert lists(make_loader(Numbers(16), config, training=True), epoch=1) == [
+        [4, 5, 6, 7],
+        [12, 13, 14, 15],
+    ]
+    assert len(lists(make_loader(Numbers(16), config, training=False), epoch=1)) == 4
+    with pytest.raises(DataError, match="6 samples are too few for one batch of 4 in each of 2 processes"):
+        make_loader(Numbers(6), config, training=True)
+
+
+def test_workers_of_different_processes_draw_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+    for rank in (None, 0, 1):
+        if rank is not None:
+            launched(monkeypatch, rank)
+        loader = make_loader(Numbers(16), DataLoaderConfig(batch_size=4), training=True)
+        batches_of(loader, epoch=1)
+        assert loader.generator is not None
+        seeds.append(loader.generator.initial_seed())
+    assert seeds[0] == seeds[1] != seeds[2]

@@ -9,7 +9,7 @@ import pytest
 from neuroprism.core.errors import UnknownNameError
 from neuroprism.core.records import Component
 from neuroprism.train.config import EarlyStoppingConfig
-from neuroprism.train.selection import BestEpoch, Criterion, validation_series
+from neuroprism.train.selection import BestEpoch, Criterion, criterion_note, validation_series
 from neuroprism.train.stopping import EarlyStopping
 from neuroprism.train.task import Evaluation
 
@@ -31,12 +31,14 @@ def test_series_of_a_validation() -> None:
         ("max", [math.nan, 0.0, -1.0, 0.5, math.nan], [False, True, False, True, False]),
         ("min", [None, -1.0, -2.0, math.inf], [False, True, True, False]),
         ("max", [-math.inf, -1e9], [False, True]),
+        ("max", [-0.5, -0.5, -0.4, -0.4, -0.6], [True, False, True, False, False]),
+        ("max", [math.nan, math.nan], [False, False]),
     ],
 )
 def test_best_in_the_declared_direction(mode: str, values: list[float | None], best: list[bool]) -> None:
     selection = BestEpoch(Criterion("val/total", mode))  # type: ignore[arg-type]
     assert [selection.observe(value, epoch) for epoch, value in enumerate(values, 1)] == best
-    assert selection.epoch == max(n for n, is_best in enumerate(best, 1) if is_best)
+    assert selection.epoch == max((n for n, is_best in enumerate(best, 1) if is_best), default=None)
 
 
 def test_best_survives_its_state_unless_the_criterion_changed() -> None:
@@ -94,3 +96,12 @@ def test_counter_survives_its_state() -> None:
     assert not second.stop
     second.observe(2.0)
     assert second.stop
+
+
+def test_criterion_that_is_no_number_is_told() -> None:
+    criterion = Criterion("val/kappa", "max")
+    assert criterion_note(criterion, {"val/kappa": -0.2}) == ""
+    assert criterion_note(criterion, {"val/kappa": math.nan}) == (
+        "training.early_stopping.monitor (val/kappa) was NaN"
+    )
+    assert "was not computed" in criterion_note(criterion, {"val/total": 1.0})

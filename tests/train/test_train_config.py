@@ -46,6 +46,8 @@ REFUSED = [
     ({"training.epohcs": 3}, "did you mean 'training.epochs'"),
     ({"dataloader.batch_size": 0}, "dataloader.batch_size"),
     ({"hardware.device": "gpu"}, "hardware.device"),
+    ({"hardware.device": "cuda:x"}, "hardware.device"),
+    ({"hardware.device": "cpu:1"}, "hardware.device"),
     ({"reproducibility.deterministic": True, "reproducibility.benchmark": True}, "exclude each other"),
 ]
 

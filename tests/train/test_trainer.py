@@ -176,6 +176,35 @@ def test_best_is_saved_at_once_last_every_epoch(make_run: Any, toy: Any) -> None
     assert last.task_state["classes"] == ["a", "b", "c"]
 
 
+def test_criterion_that_is_nan_is_told_and_never_selected(make_run: Any, toy: Any) -> None:
+    stopping = {"monitor": "val/score", "mode": "max", "patience": 9}
+    run = make_run(toy.config(epochs=3, early_stopping=stopping))
+    scripted(run, [math.nan, -0.4, math.nan])
+    result = run.fit()
+    assert (result.best_epoch, result.best_value) == (2, -0.4)
+    assert run.monitor.notes == [
+        "training.early_stopping.monitor (val/score) was NaN in epoch 1",
+        "training.early_stopping.monitor (val/score) was NaN in epoch 3",
+    ]
+
+
+def test_training_without_any_selection_says_so(make_run: Any, toy: Any) -> None:
+    run = make_run(toy.config(epochs=2, early_stopping={"monitor": "val/score", "mode": "max"}))
+    scripted(run, [math.nan, math.nan])
+    result = run.fit()
+    assert (result.best_epoch, result.best_value, result.best_path) == (None, None, None)
+    assert not (run.folder / "checkpoints" / "best.pt").exists()
+    assert len(run.monitor.notes) == 3
+    assert run.monitor.notes[-1].startswith("no epoch was selected and there is no best.pt: val/score ")
+
+
+def test_equal_values_keep_the_first_epoch(make_run: Any, toy: Any) -> None:
+    run = make_run(toy.config(epochs=3, early_stopping={"monitor": "val/score", "mode": "max"}))
+    scripted(run, [-0.4, -0.1, -0.1])
+    assert run.fit().best_epoch == 2
+    assert run.monitor.notes == []
+
+
 def test_checkpointing_can_be_switched_off(make_run: Any, toy: Any) -> None:
     run = make_run(toy.config(checkpointing={"save_best": False, "save_last": False}))
     result = run.fit()

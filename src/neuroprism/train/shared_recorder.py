@@ -72,12 +72,10 @@ class SharedStepRecorder(StepRecorder):
         self._processes = processes
         self._interrupted = interrupted
         self._n_until_exchange = 1
-        self._begun = time.monotonic()
+        self._settled = time.monotonic()
 
     def add(self, record: StepRecord) -> None:
         """Keep one step until the next exchange; see `settle` for what it raises."""
-        if not self._held:
-            self._begun = time.monotonic()
         # Ids may lie in memory that the next batch reuses.
         self._held.append(replace(record, samples=snapshot(record.samples)))
         ends = record.refused is True and self._policy == "stop" and not record.overflow
@@ -99,7 +97,7 @@ class SharedStepRecorder(StepRecorder):
         if not held:
             return
         steps = on_host(held)
-        seconds = time.monotonic() - self._begun
+        seconds = time.monotonic() - self._settled
         asked = self._interrupted()
         windows = self._processes.gather(_Window(steps=steps, seconds=seconds, interrupted=asked))
         self._plan(len(held), windows[0].seconds)
@@ -108,6 +106,7 @@ class SharedStepRecorder(StepRecorder):
                 merged = merge(shares)
                 self._pass_on(merged, refused=bool(merged.refused))
             super().stop_if_asked()
+        self._settled = time.monotonic()
         if any(window.interrupted for window in windows):
             raise AgreedInterrupt
 
@@ -118,7 +117,7 @@ class SharedStepRecorder(StepRecorder):
 
     def _plan(self, n: int, seconds: float) -> None:
         """Choose the steps until the next exchange, at most twice as many as before."""
-        pace = seconds / max(1, n - 1)
+        pace = seconds / n
         fitting = int(self._max_delay_seconds / pace) if pace > 0 else self._log_frequency
         self._n_until_exchange = max(1, min(fitting, 2 * n, self._log_frequency))
 

@@ -1,0 +1,75 @@
+"""`torchrun train.py`: two processes, one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TRAIN = Path(__file__).parents[2] / "train.py"
+
+
+def torchrun(program: Any, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    words = program.arguments(*arguments, **settings)[1:]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return subprocess.run(
+        [sys.executable, *launcher, str(TRAIN), *words],
+        cwd=program.folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_two_processes_make_one_run(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    done = torchrun(program, "--epochs", "1", data__dataloader__batch_size=8)
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in program.rows()] == [1, 2, 3]
+    assert [event["epoch"] for event in program.events("epoch")] == [1]
+    assert len(program.events("test")) == 1
+    assert [event["status"] for event in program.events("finished")] == ["finished"]
+    for once in ("Run x started", "Epoch 1/1 Summary", "Trained 1 epoch, 3 steps.", "Run finished"):
+        assert done.stdout.count(once) == 1
+    # A single process continues what two have begun.
+    assert program.train("--epochs", "2", "--resume", data__dataloader__batch_size=16) == 0
+    capsys.readouterr()
+    assert [row["step"] for row in program.rows()] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_what_all_processes_find_is_said_once(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.train("--epochs", "1") == 0
+    capsys.readouterr()
+    refused = torchrun(program, "--epochs", "2", data__dataloader__batch_size=8)
+    assert refused.returncode == 1
+    lines = [line for line in refused.stderr.splitlines() if line.startswith("neuroprism:")]
+    assert len(lines) == 1, refused.stderr
+    assert "already holds a run; continue it with --resume" in lines[0]
+
+
+def test_half_a_launch_is_one_line(
+    program: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    assert program.train("--epochs", "1") == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("neuroprism: WORLD_SIZE=2 announces several processes, but RANK is not set")
+    assert shown.count("\n") == 1
+    assert not program.run_folder().exists()
+
+
+def test_other_processes_keep_quiet_about_what_the_first_one_says(
+    program: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": 1, "LOCAL_RANK": 1, "MASTER_PORT": 1}
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    assert program.train("--device", "tpu") == 2
+    assert capsys.readouterr().err == ""
