@@ -15,7 +15,7 @@ from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.oversampled_in_training import OversampledInTraining
 from neuroprism.eeg.readers.chb_summary import Seizures, read_chb_summary
 from neuroprism.eeg.readers.edf import misfit, read_edf
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, windows_at
 from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec, Preprocessing
@@ -99,9 +99,7 @@ def find(root: Path) -> Found:
         assert match is not None
         paths = (path, summaries[case])
         recordings.append(Recording(key=path.stem, paths=paths, subject=case, session=match[2]))
-    if not recordings:
-        raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

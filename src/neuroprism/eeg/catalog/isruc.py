@@ -15,7 +15,7 @@ from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.edf import EdfRecording, read_edf
 from neuroprism.eeg.readers.edf_header import read_edf_header
 from neuroprism.eeg.readers.isruc_labels import read_isruc_labels
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import bipolar, condition, cut_windows, derivations
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -81,9 +81,7 @@ def find(root: Path) -> Found:
         else:
             number = f"{int(path.stem):03d}"
             recordings.append(Recording(key=number, paths=(path, labels), subject=number))
-    if not recordings:
-        raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def channel(label: str) -> str:

@@ -11,7 +11,7 @@ from neuroprism.eeg.catalog.published import BINARY, CBRAMOD, REPRODUCED, REVE, 
 from neuroprism.eeg.checks import check_rate, check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.edf import read_edf
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, cut_windows
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -82,7 +82,7 @@ def find(root: Path) -> Found:
             skipped.append(Skipped(what=path.name, reason="not named SubjectNN_1 or SubjectNN_2"))
             continue
         recordings.append(Recording(key=path.stem, paths=(path,), subject=match[1], session=match[2]))
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

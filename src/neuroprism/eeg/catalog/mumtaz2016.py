@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroprism.core.errors import DataError
 from neuroprism.eeg.catalog.published import BINARY, CBRAMOD, REPRODUCED, REVE, published
 from neuroprism.eeg.checks import check_rate, check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.edf import read_edf
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, cut_windows
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -100,9 +99,7 @@ def find(root: Path) -> Found:
                     group="depressed" if prefix == "MDD" else "healthy",
                 )
             )
-    if not recordings:
-        raise DataError(f"{root}: no resting recording; expected {SPEC.raw_layout}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def electrode(label: str) -> str:

@@ -12,7 +12,7 @@ from neuroprism.eeg.catalog.published import CBRAMOD, MULTICLASS, REPRODUCED, RE
 from neuroprism.eeg.checks import check_rate, check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.edf import misfit, read_edf
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, windows_at
 from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec, Preprocessing
@@ -107,10 +107,7 @@ def find(root: Path) -> Found:
                     key=path.stem.upper(), paths=(path,), subject=f"S{match[1]}", session=f"R{match[2]}"
                 )
             )
-    if not recordings:
-        reasons = "; ".join(f"{s.what}: {s.reason}" for s in skipped[:3])
-        raise DataError(f"{root}: no motor imagery run; expected {SPEC.raw_layout}; {reasons}".rstrip("; "))
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

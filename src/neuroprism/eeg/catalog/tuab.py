@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroprism.core.errors import DataError
 from neuroprism.core.records import Split
 from neuroprism.eeg.catalog.published import BINARY, CBRAMOD, REVE, published
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.edf import misfit
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.readers.tuh import electrode, electrodes, read_derivations
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import cut_windows
@@ -92,9 +91,7 @@ def find(root: Path) -> Found:
                     provided=parts[part],
                 )
             )
-    if not recordings:
-        raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

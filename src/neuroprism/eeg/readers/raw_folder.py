@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.recordings import Found, Recording, Skipped
 
 
 def files_below(root: Path, pattern: str, expected: str) -> list[Path]:
@@ -30,3 +32,17 @@ def files_below(root: Path, pattern: str, expected: str) -> list[Path]:
     if not found:
         raise DataError(f"{root}: no file {pattern}; expected {expected}")
     return found
+
+
+def found_in(root: Path, recordings: Sequence[Recording], skipped: Sequence[Skipped], expected: str) -> Found:
+    """Return what was found.
+
+    Raises
+    ------
+    DataError
+        If there is no recording at all, with the reasons of the first files that were skipped.
+    """
+    if not recordings:
+        reasons = "".join(f"; {s.what}: {s.reason}" for s in skipped[:3])
+        raise DataError(f"{root}: no usable recording; expected {expected}{reasons}")
+    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
