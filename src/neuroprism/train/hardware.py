@@ -100,14 +100,15 @@ def _precision(hardware: HardwareConfig, device: str) -> Precision:
 
 
 def _together(launch: Launch, precision: Precision) -> dict[str, Any]:
+    # Buffers are shared once an epoch: a forward pass of one process alone must not wait for the others.
     # Newer releases of torch have renamed the option.
     known = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {sync: False}
     return {
         "devices": launch.n_local,
         "num_nodes": launch.n_machines,
-        # Buffers are shared once an epoch: a forward pass of one process alone must not wait for the others.
-        "strategy": DDPStrategy(**{sync: False}),
+        "strategy": DDPStrategy(**options),
         "plugins": [precision, TorchElasticEnvironment()],
     }
 
