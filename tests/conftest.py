@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +45,70 @@ def real_data() -> Callable[[str], Path]:
         return root / name
 
     return folder
+
+
+@pytest.fixture
+def published_log(repository: Path) -> dict[str, Any]:
+    """Return the training log of a published run, as earlier code wrote it: 50 epochs, four classes."""
+    return json.loads((repository / "tests/runs/published_training_log.json").read_text())
+
+
+@pytest.fixture
+def write_log(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of `training_log.json` as earlier code wrote it: indented by 2, with bare NaN."""
+
+    def write(content: Any, folder: str = "results/physio_models_test") -> Path:
+        path = tmp_path / folder / "training_log.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def record_run(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of small recorded runs; the epoch before the last is selected."""
+    from neuroprism.core.records import Component
+    from neuroprism.monitor import Monitor
+    from neuroprism.monitor.sinks import EventsFile, RunFile, StepsFile, TrainingLog
+
+    def write(
+        name: str,
+        accuracy: float,
+        *,
+        seed: int | None = 0,
+        backbone: str = "eegnet",
+        dataset: str = "MentalArithmetic",
+        n_epochs: int = 3,
+        test: bool = True,
+        parts: tuple[str, ...] = ("bce",),
+        metric: str = "balanced_accuracy",
+    ) -> Path:
+        config = {
+            "data": {"dataset": dataset, "subjects": {"seed": 0}},
+            "model": {"backbone": backbone},
+            "reproducibility": {"seed": seed},
+        }
+        components = [Component(name=part, label=part.title(), baseline=0.6) for part in parts]
+        selected = max(1, n_epochs - 1)
+        sinks = [RunFile(), StepsFile(), EventsFile(), TrainingLog()]
+        with Monitor(
+            tmp_path / name, components, task=dataset, seed=seed, config=config, sinks=sinks
+        ) as monitor:
+            for epoch in range(1, n_epochs + 1):
+                monitor.step(dict.fromkeys(parts, 1.0 / epoch), lr=1e-3)
+                metrics = {metric: accuracy - 0.01 * abs(selected - epoch)}
+                val = dict.fromkeys(parts, 0.5 + 0.2 / epoch)
+                monitor.epoch(val=val, metrics=metrics, best=epoch <= selected)
+            if test:
+                monitor.test(
+                    losses=dict.fromkeys(parts, 0.7),
+                    metrics={metric: accuracy - 0.1},
+                    best_epoch=selected,
+                    confusion_matrix=[[8, 2], [3, 7]],
+                    intervals={metric: (accuracy - 0.2, accuracy)},
+                )
+        return tmp_path / name
+
+    return write
