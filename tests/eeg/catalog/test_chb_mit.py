@@ -110,7 +110,7 @@ def test_what_cannot_be_used_is_named(own_copy: Callable[[str], Path]) -> None:
     found = find(folder)
     assert len(found.recordings) == 6
     assert {s.what: s.reason for s in found.skipped} == {
-        "chb01_04.edf": f"chb01_04.edf: missing channel P4-O2; the file has {', '.join(SPEC.channels[:15])}",
+        "chb01_04.edf": f"missing channel P4-O2; the file has {', '.join(SPEC.channels[:15])}",
         "chb01_05.edf": "not listed in chb01-summary.txt, so that its seizures are unknown",
         "chb01_06+.edf": "not named chbNN_MM",
         "chb12_06.edf": "the montage of chb12 changes; the protocol does not use it",

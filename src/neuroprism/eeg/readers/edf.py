@@ -102,7 +102,7 @@ def misfit(
         rows = pick([name_of(label) for label in header.labels], wanted, path.name)
         rows = rows or list(range(len(header.labels)))
     except DataError as error:
-        return str(error)
+        return str(error).removeprefix(f"{path.name}: ")
     others = sorted({header.rates_hz[row] for row in rows} - set(rates_hz))
     return f"sampled at {others[0]:g} Hz, not {' or '.join(f'{r:g}' for r in rates_hz)} Hz" if others else ""
 
