@@ -174,7 +174,10 @@ def make_card(
 def verdict(spec: DatasetSpec, counts: Mapping[str, int], n_subjects: int, *, is_complete: bool) -> str:
     """Say how the counts compare with the published ones."""
     if not is_complete:
-        return f"part of the dataset: {n_subjects} of {spec.n_subjects} subjects"
+        extent = f"{n_subjects} of {spec.n_subjects} subjects"
+        if n_subjects >= spec.n_subjects:
+            extent += ", but not every recording"
+        return f"part of the dataset: {extent}"
     if not spec.expected:
         return f"complete: {n_subjects} subjects; no counts are published"
     differing = [

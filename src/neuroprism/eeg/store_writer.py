@@ -21,7 +21,7 @@ from neuroprism.core.files import LineAppender, replace_bytes, replace_with
 from neuroprism.eeg.quantise import quantise
 from neuroprism.eeg.recordings import Recording, Windows
 from neuroprism.eeg.spec import DatasetSpec
-from neuroprism.eeg.store_card import CARD_FILE, JOURNAL_FILE, StoreCard
+from neuroprism.eeg.store_card import CARD_FILE, JOURNAL_FILE, StoreCard, read_card
 from neuroprism.eeg.store_index import (
     INDEX_FILE,
     SHARD_FOLDER,
@@ -64,8 +64,7 @@ def write_recording(
 
     try:
         replace_with(path, write)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
         n_bytes = path.stat().st_size
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from None
@@ -89,6 +88,12 @@ def write_recording(
     )
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class StoreWriter:
     """The folder of a store while it is written.
 
@@ -107,7 +112,8 @@ class StoreWriter:
         self.path = path
         refuse_foreign_folder(path)
         self._journal: LineAppender | None = None
-        self._made = [folder for folder in (path / SHARD_FOLDER, path) if not folder.exists()]
+        # From the innermost folder outwards, as they would have to be removed.
+        self._made = [f for f in (path / SHARD_FOLDER, path, *path.parents) if not f.exists()]
 
     def left_over(self) -> dict[str, StoredRecording]:
         """Return the intact recordings of earlier runs, whether those came to their end or not."""
@@ -176,6 +182,25 @@ class StoreWriter:
             return (self.path / line.file).stat().st_size == line.n_bytes
         except OSError:
             return False
+
+
+def earlier_card(path: Path, spec: DatasetSpec) -> StoreCard | None:
+    """Return the card of the store at `path`, None where there is none yet.
+
+    Raises
+    ------
+    DataError
+        If the store cannot be extended: another dataset, another version, or
+        converted from a store of earlier code.
+    """
+    if not (path / CARD_FILE).exists():
+        return None
+    card = read_card(path)
+    if card.dataset != spec.name:
+        raise DataError(f"{path} holds {card.dataset}, not {spec.name}; prepare into another folder")
+    if card.made_by != "prepare":
+        raise DataError(f"{path} was converted from a store of earlier code; prepare into another folder")
+    return card
 
 
 def refuse_foreign_folder(path: Path) -> None:
