@@ -140,7 +140,7 @@ def time_panel(axes: Axes, history: TrainingHistory) -> None:
     axes.axhline(average, color="#444444", linestyle=_DASHED, linewidth=1.0)
     axes.set_ylim(0, 1.15 * factor * float(finite.max()) or 1.0)
     mark_best(axes, history, "epoch_time", factor=factor)
-    axes.set_title("Time per epoch")
+    axes.set_title("Epoch time")
     axes.set_ylabel({"s": "seconds", "min": "minutes"}[unit])
     total = float(finite.sum())
     whole = f"{total:.1f} min" if total < _MINUTES_BELOW_HOURS else f"{total / 60:.1f} h"

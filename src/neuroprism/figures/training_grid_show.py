@@ -61,7 +61,7 @@ def plot_training_progress(
     target = None if save is None else picture_path(save)
     history = read_history(path)
     window = show is not False and not in_notebook() and _has_windows()
-    figure = plot_training_grid(history, figure=_window_figure() if window else None)
+    figure = _in_window(history) if window else plot_training_grid(history)
     found = f"Newest training log below {Path.cwd()}" if path is None else "Training log"
     lines = [f"{found}: {history.path}"]
     if target is not None:
@@ -123,10 +123,16 @@ def _has_windows() -> bool:
     return getattr(canvas, "required_interactive_framework", None) is not None
 
 
-def _window_figure() -> Figure:
+def _in_window(history: TrainingHistory) -> Figure:
+    """Draw into a figure that matplotlib will show; none is left open where there is nothing to draw."""
     import matplotlib.pyplot as plt
 
-    return plt.figure()
+    figure = plt.figure()
+    try:
+        return plot_training_grid(history, figure=figure)
+    except DataError:
+        plt.close(figure)
+        raise
 
 
 def _show(figure: Figure, *, window: bool) -> None:
