@@ -192,6 +192,9 @@ def scenarios(out: Path, processes: Processes) -> None:
     early = toy.config(epochs=9, early_stopping=stopping)
     play(out, "early", early, task(), prepare=scripted([-0.5, -0.2, -0.2, -0.3, 0.9]))
     exchanged(out, processes)
+    idle = toy.ToyTask()
+    idle.model.idle = torch.nn.Linear(2, 2)
+    play(out, "idle", toy.config(), idle)
     # The last one: after it there is nobody to talk to.
     play(out, "lost", toy.config(), task(), prepare=at_batch(3, 1, lambda batch: os._exit(9)))
 

@@ -205,6 +205,13 @@ def test_early_stopping_ends_both(together: Path) -> None:
     assert (told["n_epochs"], told["stopped_early"], told["best"]) == (4, True, [2, -0.2])
 
 
+def test_a_parameter_without_a_gradient_is_named(together: Path) -> None:
+    for rank in (0, 1):
+        told = story(together, "idle", rank)
+        assert told["error"] == "TrainingError"
+        assert told["message"].startswith("parameter 'idle.weight' got no gradient in step 1; ")
+
+
 def test_a_process_that_vanishes_ends_the_other_with_one_line(together: Path) -> None:
     told = story(together, "lost", 0)
     assert told["error"] == "TrainingError"

@@ -179,7 +179,8 @@ class _End:
 def process_group(hardware: HardwareConfig) -> Iterator[Processes]:
     """Join the other processes that torchrun started, and leave together with them.
 
-    Without torchrun there is nobody to join. The first process is waited for at
+    Without torchrun there is nobody to join. The connection lasts until the
+    program ends, so that runs can follow each other. The first process is waited for at
     the end, so that none is killed while it closes its record; only a process
     that fails alone leaves at once, which ends the others.
 
@@ -202,14 +203,9 @@ def process_group(hardware: HardwareConfig) -> Iterator[Processes]:
             if isinstance(error, NeuroprismError):
                 error.said_by = processes.rank
             raise
-        _leave(processes)
+        processes.wait()
         raise
-    _leave(processes)
-
-
-def _leave(processes: Processes) -> None:
     processes.wait()
-    dist.destroy_process_group()
 
 
 def _is_lost_contact(error: RuntimeError) -> bool:
