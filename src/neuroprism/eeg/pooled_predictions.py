@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +10,45 @@ import torch
 from torch import Tensor
 
 from neuroprism import metrics
+from neuroprism.core.errors import DataError
 from neuroprism.eeg.spec import DatasetSpec
-from neuroprism.metrics.intervals import Interval, cluster_bootstrap
+from neuroprism.metrics import confusion, resampling
+from neuroprism.metrics.intervals import Interval, Statistic, cluster_bootstrap
 
-N_RESAMPLES = 1000
+Subjects = npt.NDArray[np.str_]
+
+CLASS_METRICS: Mapping[str, Callable[[Tensor, Tensor, int], float | None]] = {
+    "balanced_accuracy": metrics.balanced_accuracy,
+    "kappa": metrics.kappa,
+    "f1": metrics.weighted_f1,
+}
+RANKING_METRICS: Mapping[str, Callable[[Tensor, Tensor], float | None]] = {
+    "pr_auc": metrics.pr_auc,
+    "roc_auc": metrics.roc_auc,
+    "average_precision": metrics.average_precision,
+}
+NUMERIC_METRICS: Mapping[str, Callable[[Tensor, Tensor], float | None]] = {
+    "corrcoef": metrics.pearson_r,
+    "r2": metrics.r2,
+    "rmse": metrics.rmse,
+}
+RESAMPLED_COUNTS = {
+    "balanced_accuracy": confusion.balanced_accuracy,
+    "kappa": confusion.kappa,
+    "f1": confusion.weighted_f1,
+}
+RESAMPLED_RANKINGS = {"pr_auc": resampling.pr_area, "roc_auc": resampling.roc_area}
+RESAMPLED_NUMBERS = {
+    "corrcoef": resampling.pearson,
+    "r2": resampling.determination,
+    "rmse": resampling.root_mean_square_error,
+}
 
 
 class PooledPredictions:
     """Collects a split batch by batch.
+
+    Predictions that hold NaN or infinity have no metrics: nothing can be selected by them.
 
     Parameters
     ----------
@@ -34,9 +65,8 @@ class PooledPredictions:
     @staticmethod
     def metric_names(spec: DatasetSpec) -> tuple[str, ...]:
         """Return the names of all metrics that may appear."""
-        recalls = tuple(f"recall/{name}" for name in spec.class_names)
         more = ("average_precision",) if spec.task == "binary" else ()
-        return (*spec.metrics, *more, *recalls)
+        return (*spec.metrics, *more, *(f"recall/{name}" for name in spec.class_names))
 
     def add(self, outputs: Tensor, y: Tensor, index: Tensor) -> None:
         """Add the outputs of a batch beside its labels.
@@ -49,9 +79,20 @@ class PooledPredictions:
             Labels (B,) or (B, L).
         index
             (B,) positions in the store.
+
+        Raises
+        ------
+        DataError
+            If outputs and labels do not fit the declaration.
         """
+        expected = (*y.shape, self.spec.n_outputs) if self.spec.task == "multiclass" else tuple(y.shape)
+        if tuple(outputs.shape) != expected:
+            raise DataError(
+                f"{self.spec.name}: outputs of shape {tuple(outputs.shape)} for labels of shape "
+                f"{tuple(y.shape)}; the {self.spec.task} task asks for {expected}"
+            )
         of_sample = index if y.ndim == 1 else index[:, None].expand_as(y)
-        self._outputs.append(outputs.detach().flatten(0, y.ndim - 1).float().cpu())
+        self._outputs.append(outputs.detach().flatten(0, y.ndim - 1).cpu().double())
         self._y.append(y.detach().flatten().cpu())
         self._index.append(of_sample.flatten().cpu())
 
@@ -60,13 +101,13 @@ class PooledPredictions:
         return self._metrics(*self._pooled())
 
     def confusion_matrix(self) -> list[list[int]] | None:
-        """Return counts with true classes as rows; None for regression."""
-        if self.spec.task == "regression":
-            return None
+        """Return counts with true classes as rows; None for regression and without metrics."""
         outputs, y = self._pooled()
+        if self.spec.task == "regression" or not _usable(outputs):
+            return None
         return metrics.confusion_matrix(self._classes(outputs), y, len(self.spec.class_names))
 
-    def per_subject(self, subjects: npt.NDArray[np.str_]) -> dict[str, dict[str, float]]:
+    def per_subject(self, subjects: Subjects) -> dict[str, dict[str, float]]:
         """Return the metrics of each subject.
 
         Parameters
@@ -75,65 +116,79 @@ class PooledPredictions:
             (N,) subject of every sample of the store.
         """
         outputs, y = self._pooled()
-        of_row = subjects[torch.cat(self._index).numpy()]
+        of_row = self._subjects_of_rows(subjects)
         chosen = {str(s): torch.from_numpy(np.flatnonzero(of_row == s)) for s in np.unique(of_row)}
         return {s: self._metrics(outputs[rows], y[rows]) for s, rows in chosen.items()}
 
-    def intervals(self, subjects: npt.NDArray[np.str_], *, seed: int) -> dict[str, Interval]:
-        """Return the 95% interval of each documented metric over subjects; none with one subject."""
+    def intervals(self, subjects: Subjects, *, seed: int) -> dict[str, Interval]:
+        """Return the 95% interval of each documented metric over subjects; none with one subject.
+
+        Parameters
+        ----------
+        subjects
+            (N,) subject of every sample of the store.
+        seed
+            Of the bootstrap.
+        """
         outputs, y = self._pooled()
-        of_row = subjects[torch.cat(self._index).numpy()]
-        found = {}
-        for name in self.spec.metrics:
-
-            def value(rows: npt.NDArray[np.int64], name: str = name) -> float | None:
-                chosen = torch.from_numpy(rows)
-                return self._documented(outputs[chosen], y[chosen], only=name).get(name)
-
-            interval = cluster_bootstrap(value, of_row, n_resamples=N_RESAMPLES, seed=seed)
-            if interval is not None:
-                found[name] = interval
-        return found
+        if not _usable(outputs):
+            return {}
+        of_row = self._subjects_of_rows(subjects)
+        found = {
+            name: cluster_bootstrap(self._statistic(name, outputs, y, of_row), of_row, seed=seed)
+            for name in self.spec.metrics
+        }
+        return {name: interval for name, interval in found.items() if interval is not None}
 
     def _pooled(self) -> tuple[Tensor, Tensor]:
+        if not self._y:
+            return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.long)
         return torch.cat(self._outputs), torch.cat(self._y)
 
-    def _metrics(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
-        found: dict[str, float | None] = dict(self._documented(outputs, y))
-        if self.spec.task == "binary":
-            found["average_precision"] = metrics.average_precision(outputs.sigmoid(), y)
-        if self.spec.class_names:
-            recalls = metrics.recall_per_class(self._classes(outputs), y, len(self.spec.class_names))
-            found |= {
-                f"recall/{name}": value for name, value in zip(self.spec.class_names, recalls, strict=True)
-            }
-        return {name: value for name, value in found.items() if value is not None}
+    def _subjects_of_rows(self, subjects: Subjects) -> Subjects:
+        rows = torch.cat(self._index).numpy() if self._index else np.zeros(0, dtype=np.int64)
+        of_row: Subjects = subjects[rows]
+        return of_row
 
-    def _documented(self, outputs: Tensor, y: Tensor, *, only: str | None = None) -> dict[str, float]:
-        """Return the three documented metrics, or one of them, where they are defined."""
-        k = len(self.spec.class_names)
-        ways: Mapping[str, object] = {}
+    def _metrics(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
+        if not _usable(outputs):
+            return {}
+        found: dict[str, float | None]
         if self.spec.task == "regression":
-            ways = {
-                "corrcoef": lambda: metrics.pearson_r(outputs, y),
-                "r2": lambda: metrics.r2(outputs, y),
-                "rmse": lambda: metrics.rmse(outputs, y),
-            }
-        elif self.spec.task == "binary":
-            ways = {
-                "balanced_accuracy": lambda: metrics.balanced_accuracy(self._classes(outputs), y, k),
-                "pr_auc": lambda: metrics.pr_auc(outputs.sigmoid(), y),
-                "roc_auc": lambda: metrics.roc_auc(outputs.sigmoid(), y),
-            }
-        else:
-            ways = {
-                "balanced_accuracy": lambda: metrics.balanced_accuracy(self._classes(outputs), y, k),
-                "kappa": lambda: metrics.kappa(self._classes(outputs), y, k),
-                "f1": lambda: metrics.weighted_f1(self._classes(outputs), y, k),
-            }
-        values = {name: way() for name, way in ways.items() if only in (None, name)}  # type: ignore[operator]
-        return {name: value for name, value in values.items() if value is not None}
+            found = {name: metric(outputs, y) for name, metric in NUMERIC_METRICS.items()}
+            return _defined(found)
+        predicted, names = self._classes(outputs), self.spec.class_names
+        found = {
+            name: metric(predicted, y, len(names))
+            for name, metric in CLASS_METRICS.items()
+            if name in self.spec.metrics
+        }
+        if self.spec.task == "binary":
+            found |= {name: metric(outputs.sigmoid(), y) for name, metric in RANKING_METRICS.items()}
+        recalls = metrics.recall_per_class(predicted, y, len(names))
+        found |= {f"recall/{name}": recall for name, recall in zip(names, recalls, strict=True)}
+        return _defined(found)
+
+    def _statistic(self, name: str, outputs: Tensor, y: Tensor, groups: Subjects) -> Statistic:
+        """Return a documented metric as a statistic of resampled subjects."""
+        if name in RESAMPLED_NUMBERS:
+            return RESAMPLED_NUMBERS[name](outputs.numpy(), y.double().numpy(), groups)
+        target = y.long().numpy()
+        if name in RESAMPLED_RANKINGS:
+            return resampling.of_ranking(RESAMPLED_RANKINGS[name], outputs.sigmoid().numpy(), target, groups)
+        predicted = self._classes(outputs).numpy()
+        return resampling.of_counts(
+            RESAMPLED_COUNTS[name], predicted, target, groups, len(self.spec.class_names)
+        )
 
     def _classes(self, outputs: Tensor) -> Tensor:
-        """Return predicted labels; binary outputs are logits, cut at a probability of one half."""
-        return outputs.argmax(dim=-1) if outputs.ndim > 1 else (outputs >= 0).long()
+        """Return predicted labels; a binary logit above 0 is a probability above one half."""
+        return outputs.argmax(dim=-1) if self.spec.task == "multiclass" else (outputs > 0).long()
+
+
+def _usable(outputs: Tensor) -> bool:
+    return len(outputs) > 0 and bool(outputs.isfinite().all())
+
+
+def _defined(found: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if value is not None}

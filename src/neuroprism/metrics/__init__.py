@@ -1,4 +1,4 @@
-"""Metrics over pooled predictions: thin layers over torchmetrics."""
+"""Metrics over pooled predictions, equal to scikit-learn, and intervals around them."""
 
 from neuroprism.metrics.classification import (
     average_precision,

@@ -1,23 +1,28 @@
-"""Metrics of class predictions, from pooled predictions of a whole split."""
+"""Metrics of class predictions, from pooled predictions of a whole split.
+
+A metric that the data do not define is None: never 0, never NaN.
+"""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
     binary_auroc,
     binary_average_precision,
-    binary_f1_score,
     binary_precision_recall_curve,
-    multiclass_cohen_kappa,
     multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_recall,
 )
 
+from neuroprism.metrics import confusion
 
-def balanced_accuracy(predicted: Tensor, target: Tensor, n_classes: int) -> float:
-    """Return the mean recall over the classes that occur in `target`.
+
+def confusion_matrix(predicted: Tensor, target: Tensor, n_classes: int) -> list[list[int]]:
+    """Return counts with true classes as rows and predicted ones as columns.
 
     Parameters
     ----------
@@ -26,75 +31,80 @@ def balanced_accuracy(predicted: Tensor, target: Tensor, n_classes: int) -> floa
     n_classes
         Number of classes K.
     """
-    recall = multiclass_recall(predicted, target, num_classes=n_classes, average="none")
-    present = torch.bincount(target, minlength=n_classes) > 0
-    return float(recall[present].mean())
+    rows: list[list[int]] = _counts(predicted, target, n_classes).tolist()
+    return rows
+
+
+def balanced_accuracy(predicted: Tensor, target: Tensor, n_classes: int) -> float | None:
+    """Return the mean recall over the classes that occur in `target`, None without any."""
+    return _defined(confusion.balanced_accuracy(_counts(predicted, target, n_classes)))
 
 
 def recall_per_class(predicted: Tensor, target: Tensor, n_classes: int) -> list[float | None]:
     """Return the recall of each class, None for a class that does not occur in `target`."""
-    recall = multiclass_recall(predicted, target, num_classes=n_classes, average="none")
-    present = torch.bincount(target, minlength=n_classes) > 0
-    return [float(value) if there else None for value, there in zip(recall, present, strict=True)]
+    return [_defined(value) for value in confusion.recalls(_counts(predicted, target, n_classes))]
 
 
 def kappa(predicted: Tensor, target: Tensor, n_classes: int) -> float | None:
     """Return Cohen's kappa, None where agreement by chance is certain."""
-    value = float(multiclass_cohen_kappa(predicted, target, num_classes=n_classes))
-    return value if value == value else None
+    return _defined(confusion.kappa(_counts(predicted, target, n_classes)))
 
 
-def macro_f1(predicted: Tensor, target: Tensor, n_classes: int) -> float:
-    """Return the mean F1 over the classes that occur in `target` or `predicted`."""
-    return float(multiclass_f1_score(predicted, target, num_classes=n_classes, average="macro"))
+def macro_f1(predicted: Tensor, target: Tensor, n_classes: int) -> float | None:
+    """Return the mean F1 over the classes that occur in `target` or `predicted`, None without any."""
+    return _defined(confusion.macro_f1(_counts(predicted, target, n_classes)))
 
 
-def weighted_f1(predicted: Tensor, target: Tensor, n_classes: int) -> float:
+def weighted_f1(predicted: Tensor, target: Tensor, n_classes: int) -> float | None:
     """Return the mean F1 over the classes, weighted by how often each occurs in `target`."""
-    return float(multiclass_f1_score(predicted, target, num_classes=n_classes, average="weighted"))
+    return _defined(confusion.weighted_f1(_counts(predicted, target, n_classes)))
 
 
-def confusion_matrix(predicted: Tensor, target: Tensor, n_classes: int) -> list[list[int]]:
-    """Return counts with true classes as rows and predicted ones as columns."""
-    counts = multiclass_confusion_matrix(predicted, target, num_classes=n_classes)
-    return [[int(n) for n in row] for row in counts]
-
-
-def binary_f1(probability: Tensor, target: Tensor) -> float:
-    """Return F1 of the positive class at a threshold of one half.
+def binary_f1(probability: Tensor, target: Tensor) -> float | None:
+    """Return F1 of the positive class, None where it is neither true nor predicted.
 
     Parameters
     ----------
     probability
-        (N,) in [0, 1].
+        (N,) in [0, 1]; above one half is positive.
     target
         (N,) 0 or 1.
     """
-    return float(binary_f1_score(probability, target.long()))
+    return _defined(confusion.f1_scores(_counts(probability > 0.5, target, 2))[1])
 
 
 def roc_auc(probability: Tensor, target: Tensor) -> float | None:
-    """Return the area under the ROC curve, None where only one class occurs."""
-    return float(binary_auroc(probability, target.long())) if _both(target) else None
+    """Return the area under the ROC curve, None without both classes."""
+    return float(binary_auroc(probability.double(), target.long())) if _both(target) else None
 
 
 def pr_auc(probability: Tensor, target: Tensor) -> float | None:
     """Return the area under the precision-recall curve by the trapezoidal rule, None without both classes.
 
-    Linear interpolation between the points is optimistic beside
-    `average_precision`; the earlier EEG results use it.
+    Linear interpolation between the points is optimistic beside `average_precision`: a
+    constant prediction gets (1 + share of positives) / 2. The published EEG results use it.
     """
     if not _both(target):
         return None
     precision, recall, _ = binary_precision_recall_curve(probability.double(), target.long())
-    return abs(float(torch.trapezoid(precision, recall)))
+    return abs(float(torch.trapezoid(precision.double(), recall.double())))
 
 
 def average_precision(probability: Tensor, target: Tensor) -> float | None:
     """Return the mean precision over the steps of recall, None without both classes."""
-    return float(binary_average_precision(probability, target.long())) if _both(target) else None
+    return float(binary_average_precision(probability.double(), target.long())) if _both(target) else None
+
+
+def _counts(predicted: Tensor, target: Tensor, n_classes: int) -> npt.NDArray[np.int64]:
+    if not len(target):
+        return np.zeros((n_classes, n_classes), dtype=np.int64)
+    counts = multiclass_confusion_matrix(predicted.long(), target.long(), num_classes=n_classes)
+    return counts.cpu().numpy().astype(np.int64)
+
+
+def _defined(value: np.float64 | npt.NDArray[np.float64]) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _both(target: Tensor) -> bool:
-    target = target.long()
-    return len(target) > 0 and not bool((target == target[0]).all())
+    return len(target) > 0 and bool((target != target[0]).any())
