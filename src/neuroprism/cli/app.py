@@ -12,7 +12,19 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from neuroprism.cli import check_monitoring, compare, config, export, finetune, plot, simulate, summary, train
+from neuroprism.cli import (
+    check_monitoring,
+    compare,
+    config,
+    datasets,
+    export,
+    finetune,
+    plot,
+    prepare,
+    simulate,
+    summary,
+    train,
+)
 from neuroprism.cli.spelled_values import SpelledValues
 from neuroprism.core.errors import ConfigError, NeuroprismError
 from neuroprism.core.launch import read_launch
@@ -29,6 +41,8 @@ app.command("finetune", cls=SpelledValues)(finetune.finetune)
 app.command("config")(config.show)
 app.command("check-monitoring")(check_monitoring.check_monitoring)
 app.add_typer(simulate.app, name="simulate")
+app.command("datasets")(datasets.show)
+app.command("prepare", cls=SpelledValues, no_args_is_help=True)(prepare.prepare)
 app.command("plot", no_args_is_help=True)(plot.plot)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("compare", no_args_is_help=True)(compare.compare)

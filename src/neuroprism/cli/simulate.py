@@ -59,6 +59,24 @@ def simulate_abr(
     typer.echo(describe_masks(recordings))
 
 
+@app.command("eeg")
+def simulate_eeg(
+    name: Annotated[str, typer.Argument(help="Dataset; `neuroprism datasets` lists them.", metavar="NAME")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; new or empty.", metavar="OUT")],
+    subjects: Annotated[int, typer.Option(help="Number of subjects, at least 3.", metavar="N")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.", metavar="S")] = 0,
+) -> None:
+    """Simulate raw EEG recordings of a dataset in its own format, with rhythms that tell the classes."""
+    from neuroprism.eeg.simulate import simulate_raw
+
+    try:
+        simulate_raw(name, out, n_subjects=subjects, seed=seed)
+        sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}") from None
+    typer.echo(f"{len(sizes):,} files of {subjects} subjects, {sum(sizes) / 1e6:,.1f} MB: {out}")
+
+
 def _free_path(out: Path, *, overwrite: bool) -> Path:
     """Return the file to write, its name completed; an existing one only if it may be replaced."""
     try:
