@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from neuroprism.cli import app
+from neuroprism.core.errors import TrainingError
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -65,11 +69,29 @@ def test_half_a_launch_is_one_line(
     assert not program.run_folder().exists()
 
 
-def test_other_processes_keep_quiet_about_what_the_first_one_says(
+def test_other_processes_leave_the_word_to_the_first_one(
     program: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """It comes to this one only where the first one has nothing to say, which would have ended both."""
     values = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "RANK": 1, "LOCAL_RANK": 1, "MASTER_PORT": 1}
     for name, value in values.items():
         monkeypatch.setenv(name, str(value))
+    before: list[tuple[float, str]] = []
+    monkeypatch.setattr(app.time, "sleep", lambda seconds: before.append((seconds, capsys.readouterr().err)))
     assert program.train("--device", "tpu") == 2
+    assert before == [(app.PATIENCE_SECONDS, "")]
+    assert capsys.readouterr().err.startswith("neuroprism: ")
+
+
+def test_what_another_process_says_is_not_said_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        error = TrainingError("process 1 failed")
+        error.said_by = 1
+        raise error
+
+    monkeypatch.setattr(app.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(app.typer.main, "get_command", lambda _: SimpleNamespace(main=fail))
+    assert app.run([]) == 1
     assert capsys.readouterr().err == ""

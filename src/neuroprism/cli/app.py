@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 training could not go on, 2 the user's input is at fault
 from __future__ import annotations
 
 import sys
+import time
 from typing import NoReturn
 
 import typer
@@ -50,6 +51,9 @@ app.command("export", no_args_is_help=True)(export.export)
 
 INTERRUPTED = 130
 
+PATIENCE_SECONDS = 5.0
+"""How long a process leaves the word to another one that should have the same to say."""
+
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; user errors become one line on stderr."""
@@ -58,7 +62,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _fail(error.format_message(), 2)
     except NeuroprismError as error:
-        return _fail(str(error), error.exit_code, speaker=error.said_by or 0)
+        return _fail(str(error), error.exit_code, said_by=error.said_by)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
 
@@ -75,9 +79,13 @@ def main(command: str | None = None) -> NoReturn:
     sys.exit(run([*([command] if command else []), *sys.argv[1:]]))
 
 
-def _fail(message: str, code: int, *, speaker: int = 0) -> int:
-    """Say why, in one of the processes that know it."""
-    if _rank() == speaker:
+def _fail(message: str, code: int, *, said_by: int | None = None) -> int:
+    """Say why, in one of the processes that know it; `said_by`: in the one that they agreed on."""
+    rank = _rank()
+    if rank != (said_by or 0):
+        # Leaving first would make the launcher end the process that speaks; it ends this one instead.
+        time.sleep(PATIENCE_SECONDS)
+    if said_by in (None, rank):
         # Only the help that a command without arguments gives is longer than a line.
         sys.stderr.write(f"{message}\n" if "\n" in message else f"neuroprism: {message}\n")
     return code
