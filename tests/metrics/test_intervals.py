@@ -67,7 +67,7 @@ def _statistics(
     return found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_statistics_equal_scikit_learn_on_the_samples_drawn(seed: int, n_groups: int) -> None:
     rng = np.random.default_rng(seed)
@@ -155,16 +155,15 @@ def test_a_statistic_that_is_mostly_undefined_has_no_interval() -> None:
         assert (cluster_bootstrap(statistic, groups, seed=0) is not None) == has_interval
 
 
-def test_two_thousand_resamples_of_thousands_of_windows_take_seconds() -> None:
+def test_two_thousand_resamples_of_thousands_of_windows_take_less_than_two_seconds() -> None:
     rng = np.random.default_rng(2)
     n = 4000
     groups = np.repeat([f"s{k:02d}" for k in range(40)], n // 40)
-    start = time.perf_counter()
+    start = time.process_time()
     score, target = rng.random(n), rng.integers(0, 2, n)
     for area in (resampling.roc_area, resampling.pr_area):
         assert cluster_bootstrap(resampling.of_ranking(area, score, target, groups), groups, seed=0)
-    # About 0.5 s; the bound leaves room for a busy machine.
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 2
 
 
 def test_t_interval_equals_scipy() -> None:
