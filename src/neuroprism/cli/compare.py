@@ -36,6 +36,7 @@ def compare(
     ] = None,
 ) -> None:
     """Compare runs: selected and test values, mean and 95% interval of groups, paired differences."""
+    from neuroprism.cli.stored_baselines import baseline_rows
     from neuroprism.runs.comparison import compare_runs
     from neuroprism.runs.comparison_text import comparison_text
     from neuroprism.runs.load import load_run, runs_in
@@ -45,7 +46,7 @@ def compare(
     loaded = [load_run(path) for given in runs for path in runs_in(given)]
     names: list[str | None] = list(metric or ()) or [None]
     found = [compare_runs(loaded, metric=name, group_by=group_by) for name in names]
-    texts = [comparison_text(one) for one in found]
+    texts = [comparison_text(one, further=baseline_rows(loaded, one.metric)) for one in found]
     if save is not None:
         from neuroprism.figures.comparison import plot_comparison
         from neuroprism.figures.saving import save_figure

@@ -14,7 +14,9 @@ def summary(
     ],
 ) -> None:
     """Print duration, losses, metrics, test results and alerts of a run, also of one that was lost."""
+    from neuroprism.cli.stored_baselines import baseline_section
     from neuroprism.runs import load_run
     from neuroprism.runs.summary import run_summary
 
-    typer.echo(run_summary(load_run(run)))
+    loaded = load_run(run)
+    typer.echo(run_summary(loaded, further=baseline_section(loaded)))
