@@ -130,7 +130,7 @@ def cut(recording: Recording) -> Windows:
     return Windows(
         values=resample(trials, RATE_HZ).astype(np.float32),
         labels=labels,
-        starts_s=np.arange(len(trials)) * float(SPEC.n_patches),
+        starts_s=np.arange(len(trials), dtype=np.float64) * SPEC.n_patches,
         trials=np.arange(len(trials)),
     )
 

@@ -110,7 +110,7 @@ def cut(recording: Recording) -> Windows:
     return Windows(
         values=values.reshape(n, *SPEC.window_shape),
         labels=np.repeat(np.array(CLIP_LABELS, dtype=np.int64), n_windows),
-        starts_s=np.arange(n) * float(SPEC.n_patches),
+        starts_s=np.arange(n, dtype=np.float64) * SPEC.n_patches,
         trials=np.repeat(np.arange(len(clips)), n_windows),
     )
 

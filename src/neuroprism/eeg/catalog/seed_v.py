@@ -21,8 +21,11 @@ from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec, Preprocessing
 from neuroprism.eeg.split_rules import ByTrial
 
 MARGIN_S = 6
-"""Read on either side of a clip: more than half the 11 s of the filter, so that nothing is lost by reading
-clip by clip instead of the whole hour."""
+"""Read on either side of clips: more than half the 11 s of the filter, so that the result is the same as
+when the whole hour is read."""
+
+READ_S = 300
+"""Seconds that are read at a time, or one clip if that is longer: 150 MB."""
 
 SPEC = DatasetSpec(
     name="SEED-V",
@@ -103,11 +106,14 @@ def cut(recording: Recording) -> Windows:
         lasts = cnt.n_times / cnt.sample_rate_hz
         raise DataError(f"{where}: lasts {lasts:.0f} s, but its last clip ends at {clips[-1, 1]} s")
     lengths = clips[:, 1] - clips[:, 0]
-    first = np.concatenate([[0], np.cumsum(lengths)])
-    values = np.empty((first[-1], *SPEC.window_shape), dtype=np.float32)
-    for k, (start_s, end_s) in enumerate(clips.tolist()):
-        signal = _clip(cnt, rows, start_s, end_s, f"{where}: clip {k + 1}")
-        values[first[k] : first[k + 1]] = cut_windows(signal, SPEC.n_times)[0]
+    values = np.empty((lengths.sum(), *SPEC.window_shape), dtype=np.float32)
+    first = 0
+    for group in _read_together(clips.tolist()):
+        signal, begin_s = _conditioned(cnt, rows, group[0][0], group[-1][1])
+        for start_s, end_s in group:
+            inside = slice((start_s - begin_s) * SAMPLE_RATE_HZ, (end_s - begin_s) * SAMPLE_RATE_HZ)
+            values[first : first + end_s - start_s] = cut_windows(signal[:, inside], SPEC.n_times)[0]
+            first += end_s - start_s
     return Windows(
         values=values,
         labels=np.repeat(np.array(labels, dtype=np.int64), lengths),
@@ -116,14 +122,25 @@ def cut(recording: Recording) -> Windows:
     )
 
 
-def _clip(cnt: CntRecording, rows: list[int], start_s: int, end_s: int, where: str) -> Signal:
-    """Read a clip with its margins, condition it, and take the margins off."""
+def _read_together(clips: list[list[int]]) -> list[list[list[int]]]:
+    """Group neighbouring clips, each group within `READ_S` seconds or a single clip."""
+    groups = [[clips[0]]]
+    for clip in clips[1:]:
+        if clip[1] - groups[-1][0][0] <= READ_S:
+            groups[-1].append(clip)
+        else:
+            groups.append([clip])
+    return groups
+
+
+def _conditioned(cnt: CntRecording, rows: list[int], start_s: int, end_s: int) -> tuple[Signal, int]:
+    """Read a stretch with its margins and condition it; return it with its first second."""
     begin_s = max(0, start_s - MARGIN_S)
     stop_s = min(end_s + MARGIN_S, math.floor(cnt.n_times / cnt.sample_rate_hz))
+    where = f"{cnt.path}: {begin_s} to {stop_s} s"
     signal = cnt.read_uv(rows, round(begin_s * cnt.sample_rate_hz), round(stop_s * cnt.sample_rate_hz))
     check_signal(signal, SPEC.channels, where)
-    conditioned = condition(signal, cnt.sample_rate_hz, SPEC.preprocessing, where=where)
-    return conditioned[:, (start_s - begin_s) * SAMPLE_RATE_HZ : (end_s - begin_s) * SAMPLE_RATE_HZ]
+    return condition(signal, cnt.sample_rate_hz, SPEC.preprocessing, where=where), begin_s
 
 
 DATASET = register(Dataset(spec=SPEC, find=find, cut=cut))

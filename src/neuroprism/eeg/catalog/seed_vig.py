@@ -108,7 +108,7 @@ def cut(recording: Recording) -> Windows:
     return Windows(
         values=signal.reshape(n, SPEC.n_times, SPEC.n_channels).transpose(0, 2, 1).astype(np.float32),
         labels=targets,
-        starts_s=np.arange(n) * float(SPEC.n_patches),
+        starts_s=np.arange(n, dtype=np.float64) * SPEC.n_patches,
         trials=np.arange(n),
     )
 

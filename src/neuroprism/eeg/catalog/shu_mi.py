@@ -102,7 +102,7 @@ def cut(recording: Recording) -> Windows:
     return Windows(
         values=resample(trials, RATE_HZ).astype(np.float32),
         labels=codes.astype(np.int64) - 1,
-        starts_s=np.arange(len(trials)) * float(SPEC.n_patches),
+        starts_s=np.arange(len(trials), dtype=np.float64) * SPEC.n_patches,
         trials=np.arange(len(trials)),
     )
 

@@ -51,7 +51,8 @@ class BbciEpochs:
             raise DataError(
                 f"{self.where}.y of shape {marks.shape} does not name one of {n_classes} classes a trial"
             )
-        return marks.argmax(axis=0).astype(np.int64)
+        classes: npt.NDArray[np.int64] = marks.argmax(axis=0).astype(np.int64)
+        return classes
 
 
 def read_bbci_epochs(path: Path, name: str) -> BbciEpochs:

@@ -132,7 +132,8 @@ def texts(value: Any, where: str) -> list[str]:
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    return {dict: "a struct", list: "a cell array", str: "text"}.get(type(value), type(value).__name__)
+    names = {"dict": "a struct", "list": "a cell array", "str": "text"}
+    return names.get(type(value).__name__, type(value).__name__)
 
 
 def _guarded(path: Path, read: Callable[[], _Read]) -> _Read:

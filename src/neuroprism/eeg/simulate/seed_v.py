@@ -14,7 +14,7 @@ from neuroprism.eeg.simulate.rhythms import simulate_timeline, subject_gain
 from neuroprism.eeg.simulate.subjects import spread
 
 RATE_HZ = 1000
-LEAD_S, CLIP_S, PAUSE_S = 8, 4, 2
+LEAD_S, CLIP_S, PAUSE_S = 7, 3, 1
 """Real clips last 50 to 340 s, and a real recording about an hour."""
 
 N_CLIPS = 15
