@@ -169,3 +169,11 @@ def test_alerts_are_counted_and_a_lost_run_is_called_lost(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", [{"train_loss": []}, {"train_loss": [None]}, {"val_acc": [0.5]}])
 def test_hardly_anything_is_summarised(content: dict[str, Any], write_log: Callable[..., Path]) -> None:
     assert "Total epochs:" in training_summary(read_training_log(write_log(content)))
+
+
+def test_a_run_without_training_log_is_summarised_from_its_events(record_run: Callable[..., Path]) -> None:
+    folder = record_run("run", 0.7)
+    (folder / "training_log.json").unlink()
+    found = sections(run_summary(load_run(folder)))
+    assert found["Training Duration"][0] == "Total epochs: 3"
+    assert found["Validation Loss by Component"][1].split()[0] == "Bce"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from neuroprism.core.errors import DataError, RunError
@@ -75,5 +76,5 @@ def read_history(path: str | Path | None = None) -> TrainingHistory:
     runs = read_console_log(log)
     if len(runs) > 1:
         note = f"the last of {len(runs)} runs in the console output"
-        object.__setattr__(runs[-1], "notes", (note, *runs[-1].notes))
+        return replace(runs[-1], notes=(note, *runs[-1].notes))
     return runs[-1]

@@ -25,11 +25,13 @@ LISTS = ("train_loss", *METRIC_LISTS, "learning_rate", "epoch_time")
 
 LOWER_IS_BETTER = frozenset({"val_rmse"})
 
-_TASK_LISTS: dict[TaskKind, tuple[str, ...]] = {
+TASK_LISTS: dict[TaskKind, tuple[str, ...]] = {
     "regression": ("val_r2", "val_corrcoef", "val_rmse"),
     "binary": ("val_roc_auc", "val_pr_auc"),
     "multiclass": ("val_kappa", "val_f1"),
 }
+"""Lists of validation metrics that belong to each kind of task."""
+
 _CRITERION: dict[TaskKind, str] = {
     "regression": "val_r2",
     "binary": "val_roc_auc",
@@ -112,7 +114,7 @@ class TrainingHistory(Mapping[str, Any]):
     @property
     def task(self) -> TaskKind | None:
         """Kind of task, as the lists that are filled tell; None where they tell nothing."""
-        for kind, lists in _TASK_LISTS.items():
+        for kind, lists in TASK_LISTS.items():
             names = (key.removeprefix("val_") for key in lists)
             if any(self.has(key) for key in lists) or any(name in self.test_results for name in names):
                 return kind

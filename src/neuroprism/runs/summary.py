@@ -57,9 +57,9 @@ def run_summary(run: Run, *, further: Sequence[Section] = ()) -> str:
     """
     history = run.history
     sections = list(_identity(run))
-    if len(run.components) > 1:
+    if len(run.components) > 1 or history is None:
         sections += component_sections(run)
-    elif history is not None:
+    else:
         sections += [*_curves(history), *_test(history)]
     sections += further
     if history is not None:

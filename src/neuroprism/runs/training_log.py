@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from neuroprism.core.errors import DataError
 from neuroprism.runs.context import RunContext, read_context
-from neuroprism.runs.history import _TASK_LISTS, LISTS, TrainingHistory
+from neuroprism.runs.history import TASK_LISTS, LISTS, TrainingHistory
 
 _ALWAYS = ("train_loss", "learning_rate", "epoch_time")
 _N_NAMED = 5
@@ -96,9 +97,7 @@ def history_of(
         dataset=dataset or context.dataset,
         class_names=_class_names(content),
     )
-    notes = (*_notes(history, missing), *context.notes)
-    object.__setattr__(history, "notes", notes)
-    return history
+    return replace(history, notes=(*_notes(history, missing), *context.notes))
 
 
 def _check(key: str, values: Any, source: str) -> None:
@@ -141,7 +140,7 @@ def _notes(history: TrainingHistory, missing: list[str]) -> Iterable[str]:
     """Yield what a reader should know about gaps of the log."""
     if missing:
         yield f"missing: {', '.join(missing)}"
-    expected = (*_ALWAYS, *(_TASK_LISTS[history.task] if history.task else ()))
+    expected = (*_ALWAYS, *(TASK_LISTS[history.task] if history.task else ()))
     empty = [key for key in expected if key not in missing and not history[key]]
     if empty and history.n_epochs:
         yield f"empty: {', '.join(empty)}"
