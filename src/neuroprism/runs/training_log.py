@@ -10,7 +10,7 @@ from typing import Any
 
 from neuroprism.core.errors import DataError
 from neuroprism.runs.context import RunContext, read_context
-from neuroprism.runs.history import TASK_LISTS, LISTS, TrainingHistory
+from neuroprism.runs.history import LISTS, TASK_LISTS, TrainingHistory
 
 _ALWAYS = ("train_loss", "learning_rate", "epoch_time")
 _N_NAMED = 5
