@@ -20,9 +20,9 @@ from neuroprism.eeg.signal import Signal, condition, cut_windows
 from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec, Preprocessing
 from neuroprism.eeg.split_rules import ByTrial
 
-MARGIN_S = 6
-"""Read on either side of clips: more than half the 11 s of the filter, so that the result is the same as
-when the whole hour is read."""
+MARGIN_S = 11
+"""Read on either side of clips: the length of the filter, so that the result is the same as when the whole
+hour is read."""
 
 READ_S = 300
 """Seconds that are read at a time, or one clip if that is longer: 150 MB."""
