@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuroprism.cli.metric_cells import METRIC_NAMES, metric_cells
 from neuroprism.core.text_table import text_table
 from neuroprism.eeg.baselines import read_baselines
-from neuroprism.metrics.intervals import Interval, t_interval
+from neuroprism.metrics.intervals import t_interval
 
 if TYPE_CHECKING:
     from neuroprism.cli.eeg_run import Finetuned
-
-NAMES = {
-    "balanced_accuracy": "balanced accuracy",
-    "kappa": "kappa",
-    "f1": "weighted F1",
-    "pr_auc": "PR-AUC",
-    "roc_auc": "ROC-AUC",
-    "corrcoef": "Pearson r",
-    "r2": "R2",
-    "rmse": "RMSE",
-}
-"""Metrics as people read them."""
 
 
 def summarise(run: Finetuned) -> str:
@@ -54,7 +43,7 @@ def summarise_seeds(runs: Sequence[Finetuned]) -> str:
     rows = []
     for run in tested:
         assert run.test is not None
-        rows.append([run.folder.name, *_row(names, run.test.evaluation.metrics, {})])
+        rows.append([run.folder.name, *metric_cells(names, run.test.evaluation.metrics, {})])
     means, spans = {}, {}
     for name in names:
         values = [
@@ -65,25 +54,25 @@ def summarise_seeds(runs: Sequence[Finetuned]) -> str:
         span = t_interval(values)
         if span is not None:
             spans[name] = span
-    rows.append([f"mean of {len(tested)} [95% interval over seeds]", *_row(names, means, spans)])
-    return "Test results\n" + text_table(["", *(NAMES[n] for n in names)], rows, indent="  ")
+    rows.append([f"mean of {len(tested)} [95% interval over seeds]", *metric_cells(names, means, spans)])
+    return "Test results\n" + text_table(["", *(METRIC_NAMES[n] for n in names)], rows, indent="  ")
 
 
 def _tables(run: Finetuned) -> list[str]:
     spec, names = run.store.spec, run.store.spec.metrics
     baselines = read_baselines(run.store.path) if run.split.published or _same_split(run) else []
-    header = ["", *(NAMES[name] for name in names)]
+    header = ["", *(METRIC_NAMES[name] for name in names)]
     lines = []
     if run.test is None:
         lines.append("No test results: the test split is empty or nothing was selected.")
-        rows = [[b.title, *_row(names, b.val, {})] for b in baselines]
+        rows = [[b.title, *metric_cells(names, b.val, {})] for b in baselines]
         if rows:
             lines += ["Classical baselines on validation", text_table(header, rows, indent="  ")]
         return lines
-    rows = [["this run", *_row(names, run.test.evaluation.metrics, run.test.intervals)]]
-    rows += [[b.title, *_row(names, b.test, b.intervals)] for b in baselines if b.test]
+    rows = [["this run", *metric_cells(names, run.test.evaluation.metrics, run.test.intervals)]]
+    rows += [[b.title, *metric_cells(names, b.test, b.intervals)] for b in baselines if b.test]
     if run.split.published:
-        rows += [[f"{a.model} (published)", *_row(names, a.values, {})] for a in spec.anchors]
+        rows += [[f"{a.model} (published)", *metric_cells(names, a.values, {})] for a in spec.anchors]
     n_subjects = len(set(run.store.subjects[run.split.test].tolist()))
     span = "[95% interval over subjects]" if run.test.intervals else ""
     lines.append(
@@ -96,16 +85,6 @@ def _tables(run: Finetuned) -> list[str]:
 def _same_split(run: Finetuned) -> bool:
     """Tell whether the baselines of the store, which follow its declared split, saw this run's split."""
     return run.split.rule == run.store.card.split_rule
-
-
-def _row(names: Sequence[str], values: Mapping[str, float], spans: Mapping[str, Interval]) -> list[str]:
-    cells = []
-    for name in names:
-        cell = f"{values[name]:.4f}" if name in values else "-"
-        if name in spans:
-            cell += f" [{spans[name].low:.3f}, {spans[name].high:.3f}]"
-        cells.append(cell)
-    return cells
 
 
 def _count(n: int, what: str) -> str:
