@@ -14,12 +14,14 @@ import typer
 from typer.exceptions import TyperException
 
 from neuroprism.cli import (
+    baseline,
     check_monitoring,
     compare,
     config,
     datasets,
     export,
     finetune,
+    import_lmdb,
     plot,
     prepare,
     simulate,
@@ -44,6 +46,8 @@ app.command("check-monitoring")(check_monitoring.check_monitoring)
 app.add_typer(simulate.app, name="simulate")
 app.command("datasets")(datasets.show)
 app.command("prepare", cls=SpelledValues, no_args_is_help=True)(prepare.prepare)
+app.command("import-lmdb", no_args_is_help=True)(import_lmdb.import_lmdb)
+app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("compare", no_args_is_help=True)(compare.compare)

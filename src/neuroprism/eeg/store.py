@@ -43,7 +43,7 @@ class EegStore:
     subjects, recordings
         (N,) identifier of the person and key of the recording.
     starts_s
-        (N,) seconds from the start of the recording.
+        (N,) seconds from the start of the recording; NaN where not known.
     shards
         The signals.
 

@@ -175,7 +175,9 @@ def verdict(spec: DatasetSpec, counts: Mapping[str, int], n_subjects: int, *, is
     """Say how the counts compare with the published ones."""
     if not is_complete:
         extent = f"{n_subjects} of {spec.n_subjects} subjects"
-        if n_subjects >= spec.n_subjects:
+        if not n_subjects:
+            extent = f"not the published counts, of {spec.n_subjects} subjects it is not known which"
+        elif n_subjects >= spec.n_subjects:
             extent += ", but not every recording"
         return f"part of the dataset: {extent}"
     if not spec.expected:

@@ -45,7 +45,7 @@ class StoredRecording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     n_bytes, sha256
         Of the file with the windows.
     starts_s, trials, labels
-        (n,) as in `neuroprism.eeg.recordings.Windows`.
+        (n,) as in `neuroprism.eeg.recordings.Windows`; a start is None where it is not known.
     left_out
         Parts of the recording without a window.
     split
@@ -66,7 +66,7 @@ class StoredRecording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     n: int
     n_bytes: int
     sha256: str
-    starts_s: list[float]
+    starts_s: list[float | None]
     trials: list[int]
     labels: list[Any]
     left_out: tuple[Skipped, ...] = ()

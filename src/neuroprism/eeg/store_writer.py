@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -81,7 +82,7 @@ def write_recording(
         n=len(windows),
         n_bytes=n_bytes,
         sha256=digest,
-        starts_s=windows.starts_s.tolist(),
+        starts_s=[None if math.isnan(start) else start for start in windows.starts_s.tolist()],
         trials=windows.trials.tolist(),
         labels=windows.labels.tolist(),
         left_out=windows.left_out,
