@@ -80,7 +80,8 @@ def test_without_names_and_rate_channels_go_by_position(tmp_path: Path) -> None:
 
 def test_test_files_have_the_labels_of_the_sheet(own_copy: RawFolder) -> None:
     root = own_copy("BCIC2020-3")
-    write_mat73(root / "Test set" / "Data_Sample02.mat", {"epo_test": epochs(x=noise(10), y=None)})
+    # Whatever stands for the labels in a test file is not looked at.
+    write_mat73(root / "Test set" / "Data_Sample02.mat", {"epo_test": epochs(x=noise(10), y="hidden")})
     recording = next(r for r in find(root).recordings if r.key == "test_02")
     page = load_workbook(root / "Test set" / ANSWER_SHEET)["Track3"]
     answers = [page.cell(4 + k, 5).value for k in range(10)]
@@ -112,6 +113,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
         (epochs(clab=cell(*renamed)), "missing channel PO8; the file has Fp1"),
         (epochs(fs=250.0), "sampled at 250 Hz; BCIC2020-3 is recorded at 256 Hz"),
         (epochs(y=two_hot), "does not name one of 5 classes a trial"),
+        (epochs(y="hidden"), "epo_train.y: expected numbers, found text"),
         (epochs(y=np.zeros((5, 5))), "does not name one of 5 classes a trial"),
         (epochs(y=np.eye(6)[:, :5]), "does not name one of 5 classes a trial"),
         (epochs(y=np.eye(5)[:, :4]), "5 trials, but 4 labels"),

@@ -26,7 +26,7 @@ def noise(seconds: int = 32, n_rows: int = 129) -> np.ndarray:
 
 
 def saved(tmp_path: Path, rows: np.ndarray, *, rate_hz: float | None = 250.0, name: str = NAME) -> Recording:
-    variables = {VARIABLE: rows, "Impedances_0": np.ones((129, 1))}
+    variables = {VARIABLE: rows, "Impedances_0": np.ones((129, 2))}
     if rate_hz is not None:
         variables["samplingRate"] = np.array([[rate_hz]])
     write_mat(tmp_path / name, variables)
@@ -58,9 +58,9 @@ def test_labels_follow_from_the_name(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = find(tmp_path)
     assert [(r.key, r.group) for r in found.recordings] == [
-        ("02010002", "depressed"),
-        ("02020008", "healthy"),
-        ("02030002", "healthy"),
+        ("02010002rest 20150416 1017", "depressed"),
+        ("02020008rest 20150701 1527", "healthy"),
+        ("02030002rest 20151126 1705", "healthy"),
     ]
     assert [s.what for s in found.skipped] == ["notes.mat"]
     assert set(cut(saved(tmp_path / "a", noise())).labels.tolist()) == {1}
@@ -99,8 +99,13 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
     with_nan[0, 5] = np.nan
     flat[64] = 7
     bad = [
-        (noise()[:100], 250.0, r"no variable with 128 channels; the file has a02010002.* \(100, 8000\), Imp"),
+        (
+            noise()[:100],
+            250.0,
+            r"no variable with 128 channels and 15 s; the file has a.*mat \(100, 8000\), Imp",
+        ),
         (noise().T, 250.0, "no variable with 128 channels"),
+        (noise(14), 250.0, "no variable with 128 channels and 15 s"),
         (noise(), 1000.0, "sampled at 1000 Hz; MODMA is recorded at 250 Hz"),
         (with_nan, 250.0, "channel E1 not finite"),
         (flat, 250.0, "channel E65 flat"),

@@ -48,7 +48,7 @@ SPEC = DatasetSpec(
     notes=(
         "No results and no counts of windows are published for this split.",
         "The values are taken for nanovolt: published code divides by 1000 before the usual 100 microvolt.",
-        "The signal is the first variable with 128 or 129 rows; rows 1-128 are the electrodes E1-E128 of the "
+        "The signal is the longest variable of 128 or 129 rows; rows 1-128 are the electrodes E1-E128 of the "
         "HydroCel net by position, row 129 is the reference Cz.",
         "Earlier code trained on a random half of the training part; here all of it is used. Not filtered; "
         "the whole recording is resampled with a polyphase filter, published code resampled it by FFT.",
@@ -67,7 +67,7 @@ def find(root: Path) -> Found:
             skipped.append(Skipped(what=path.name, reason="not named by eight digits and 'rest'"))
             continue
         group = "depressed" if match[1].startswith("0201") else "healthy"
-        recordings.append(Recording(key=match[1], paths=(path,), subject=match[1], group=group))
+        recordings.append(Recording(key=path.stem.strip(" ."), paths=(path,), subject=match[1], group=group))
     if not recordings:
         raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
     return Found(recordings=tuple(recordings), skipped=tuple(skipped))
@@ -78,12 +78,14 @@ def cut(recording: Recording) -> Windows:
     path = recording.paths[0]
     variables = mat_variables(path)
     rows = (N_ELECTRODES, N_ELECTRODES + 1)
-    name = next(
-        (v.name for v in variables if len(v.shape) == 2 and v.shape[0] in rows and v.shape[1] > 1), None
-    )
-    if name is None:
+    shortest = SPEC.n_patches * SPEC.source_rates_hz[0]
+    candidates = [v for v in variables if len(v.shape) == 2 and v.shape[0] in rows and v.shape[1] >= shortest]
+    if not candidates:
         shapes = ", ".join(f"{v.name} {v.shape}" for v in variables)
-        raise DataError(f"{path}: no variable with {N_ELECTRODES} channels; the file has {shapes}")
+        raise DataError(
+            f"{path}: no variable with {N_ELECTRODES} channels and {SPEC.n_patches} s; the file has {shapes}"
+        )
+    name = max(candidates, key=lambda v: v.shape[1]).name
     rate = SPEC.source_rates_hz[0]
     if any(v.name == RATE_NAME for v in variables):
         data, found = read_mat(path, name, RATE_NAME)

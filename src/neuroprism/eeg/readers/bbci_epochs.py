@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,8 @@ class BbciEpochs:
         (C,) names; empty where the file has none.
     sample_rate_hz
         Of the signal; None where the file does not say.
-    one_hot
-        (classes, trials); None where the file has none.
+    y
+        What the file has for labels, one-hot (classes, trials); None where it has nothing.
     where
         File and variable, for messages.
     """
@@ -33,7 +34,7 @@ class BbciEpochs:
     signal: npt.NDArray[np.generic]
     channels: tuple[str, ...]
     sample_rate_hz: float | None
-    one_hot: npt.NDArray[np.generic] | None
+    y: Any
     where: str
 
     def labels(self, n_classes: int) -> npt.NDArray[np.int64]:
@@ -44,9 +45,9 @@ class BbciEpochs:
         DataError
             If there are no labels, or a trial has none or several of `n_classes`.
         """
-        if self.one_hot is None:
+        if self.y is None:
             raise DataError(f"{self.where}: no field 'y' with the labels")
-        marks = np.asarray(self.one_hot != 0)
+        marks = np.asarray(numeric(self.y, 2, f"{self.where}.y") != 0)
         if len(marks) != n_classes or not np.all(marks.sum(axis=0) == 1):
             raise DataError(
                 f"{self.where}.y of shape {marks.shape} does not name one of {n_classes} classes a trial"
@@ -70,6 +71,6 @@ def read_bbci_epochs(path: Path, name: str) -> BbciEpochs:
         signal=signal,
         channels=tuple(texts(epochs["clab"], f"{where}.clab")) if "clab" in epochs else (),
         sample_rate_hz=scalar(epochs["fs"], f"{where}.fs") if "fs" in epochs else None,
-        one_hot=numeric(epochs["y"], 2, f"{where}.y") if "y" in epochs else None,
+        y=epochs.get("y"),
         where=where,
     )
