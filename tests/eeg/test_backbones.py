@@ -73,7 +73,7 @@ def test_every_backbone_for_every_task(
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
 @pytest.mark.parametrize("name", datasets)
 def test_every_dataset_with_every_head(name: str, classifier: Classifier) -> None:
-    """On the meta device: the shapes of the real sizes, without their cost."""
+    """The head on the meta device: shapes of the real sizes without their cost; numbers follow below."""
     spec = datasets[name].spec
     config = EegModelConfig(classifier=classifier)
     if spec.sequence_length == 1 and head_size(classifier, spec) > config.max_head_parameters:
@@ -82,12 +82,16 @@ def test_every_dataset_with_every_head(name: str, classifier: Classifier) -> Non
         config = config.model_copy(update={"max_head_parameters": 10**9})
     with torch.device("meta"):
         model = build_model(config, spec)
-    if classifier != CLASSIFIERS[0]:
-        # The backbone keeps the shape of its input; once for every dataset is enough.
-        model.backbone = torch.nn.Identity()
+    # The backbone keeps the shape of its input.
+    model.backbone = torch.nn.Identity()
     y = model(_windows(spec, 2).to("meta"))
     assert y.shape == _output_shape(spec, 2)
     y.mean().backward()
+
+
+@pytest.mark.parametrize("name", datasets)
+def test_every_dataset_in_numbers(name: str) -> None:
+    _run(EegModelConfig(classifier="avgpooling_patch_reps"), datasets[name].spec, n_batches=(1,))
 
 
 @pytest.mark.slow

@@ -58,8 +58,8 @@ def test_names_and_size_for_sleep_staging(make_spec: SpecMaker) -> None:
     # Linear map, attention, feed-forward, two norms, classifier.
     assert n_head == 36_001 * 512 + 4 * 512 * 513 + 513 * 2048 + 2049 * 512 + 4 * 512 + 513 * 5
     assert round(n_head / 1e6, 1) == 21.6
-    with torch.device("meta"):
-        assert model(torch.empty(1, 20, 6, 30, 200)).shape == (1, 20, 5)
+    model.backbone = nn.Identity()  # type: ignore[assignment]
+    assert model(torch.empty(1, 20, 6, 30, 200, device="meta")).shape == (1, 20, 5)
 
 
 @pytest.mark.parametrize("n_batch", [1, 3])
@@ -96,9 +96,9 @@ def test_a_window_sees_its_sequence_and_no_other(model: SequenceClassifier) -> N
 
 def test_head_learns_faster_than_the_backbone(model: SequenceClassifier) -> None:
     for name, parameter in model.named_parameters():
-        wish = getattr(parameter, "_optim", None)
-        expected = None if name.startswith("backbone.") else {"lr_factor": 5.0, "group": "head"}
-        assert wish == expected, name
+        wish = getattr(parameter, "_optim", {})
+        expected = (None, None) if name.startswith("backbone.") else (5.0, "head")
+        assert (wish.get("lr_factor"), wish.get("group")) == expected, name
 
 
 def test_classifier_without_effect_is_said(spec: DatasetSpec) -> None:
