@@ -176,7 +176,7 @@ def verdict(spec: DatasetSpec, counts: Mapping[str, int], n_subjects: int, *, is
     if not is_complete:
         extent = f"{n_subjects} of {spec.n_subjects} subjects"
         if not n_subjects:
-            extent = f"not the published counts, of {spec.n_subjects} subjects it is not known which"
+            extent = "how many subjects is not known"
         elif n_subjects >= spec.n_subjects:
             extent += ", but not every recording"
         return f"part of the dataset: {extent}"
