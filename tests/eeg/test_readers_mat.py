@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.io import loadmat, savemat
 
 from neuroprism.core.errors import DataError
@@ -43,6 +47,25 @@ def test_one_face_for_both_versions(write: Writer, tmp_path: Path) -> None:
     assert names == ["a", "bc", "d"]
     assert {v.name: v.shape for v in mat_variables(path)}["labels"] == (1, 3)
     assert {v.name for v in mat_variables(path)} == {"epo", "labels", "names"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    arrays(
+        st.sampled_from(["float64", "float32", "int16", "uint8", "int32"]),
+        array_shapes(min_dims=2, max_dims=4, max_side=4),
+        elements=st.integers(0, 100),
+    )
+)
+def test_numbers_of_any_shape_and_type_come_back(values: np.ndarray) -> None:
+    with TemporaryDirectory() as folder:
+        for write in (write_mat, write_mat73):
+            path = Path(folder) / "a.mat"
+            write(path, {"values": values})
+            (found,) = read_mat(path, "values")
+            assert found.dtype == values.dtype
+            # MATLAB drops last dimensions of length one.
+            np.testing.assert_array_equal(numeric(found, values.ndim, "a.mat"), values)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

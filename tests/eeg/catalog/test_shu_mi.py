@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_labels_and_signal(tmp_path: Path) -> None:
     assert windows.trials.tolist() == list(range(6))
 
 
-def test_all_simulated_trials_are_used(simulated) -> None:  # type: ignore[no-untyped-def]
+def test_all_simulated_trials_are_used(simulated: Callable[[str], Path]) -> None:
     found = find(simulated("SHU-MI"))
     plan = SPEC.split.plan(found.recordings)
     counts = Counter(plan(r, 0) for r in found.recordings for _ in range(len(cut(r))))
