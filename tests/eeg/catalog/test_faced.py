@@ -38,15 +38,15 @@ def test_published_counts() -> None:
 
 def test_a_sine_lands_in_its_window_at_its_time(tmp_path: Path) -> None:
     clips = 0.1 * noise()
-    # Clip 6, channel 5: 12 s to 13 s at 250 Hz; that is the second window, from 2 s.
-    clips[5, 4, 3000:3250] += 50 * np.sin(2 * np.pi * 10 * np.arange(250) / 250)
+    # Clip 6, channel 5: 22 s to 23 s at 250 Hz; that is the third window, from 2 s.
+    clips[5, 4, 5500:5750] += 50 * np.sin(2 * np.pi * 10 * np.arange(250) / 250)
     windows = cut(saved(tmp_path, clips))
     assert windows.values.shape == (84, 32, 2000)
     power = (windows.values**2).reshape(84, 32, 10, 200).mean(axis=-1)
-    assert np.unravel_index(power.argmax(), power.shape) == (5 * 3 + 1, 4, 2)
-    found = windows.values[16, 4, 420:580]
+    assert np.unravel_index(power.argmax(), power.shape) == (5 * 3 + 2, 4, 2)
+    found = windows.values[17, 4, 420:580]
     np.testing.assert_allclose(found, 50 * np.sin(2 * np.pi * 10 * np.arange(20, 180) / 200), atol=5)
-    power[16, 4, 1:4] = 0
+    power[17, 4, 1:4] = 0
     assert power.max() < 3
 
 
