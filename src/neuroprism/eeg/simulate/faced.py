@@ -19,9 +19,10 @@ CLIPS_OF_EMOTION = (3, 3, 3, 3, 4, 3, 3, 3, 3)
 def write(out: Path, n_subjects: int, seed: int) -> None:
     """Write ``Processed_data/subNNN.pkl``."""
     folder = out / "Processed_data"
-    folder.mkdir(parents=True)
     emotions = np.repeat(np.arange(N_EMOTIONS), CLIPS_OF_EMOTION)
-    for number in spread(n_subjects, range(80), range(80, 100), range(100, 123)):
+    numbers = spread(n_subjects, range(80), range(80, 100), range(100, 123))
+    folder.mkdir(parents=True)
+    for number in numbers:
         rng = np.random.default_rng([seed, number])
         gain = subject_gain(rng)
         clips = np.stack(

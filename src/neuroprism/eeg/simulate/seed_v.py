@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from neuroprism.core.errors import ConfigError
 from neuroprism.core.files import replace_bytes
 from neuroprism.eeg.catalog.seed_v import SPEC
 from neuroprism.eeg.readers.seed_v_clips import FILE_NAME, LABELS
 from neuroprism.eeg.simulate.cnt_writer import write_cnt
 from neuroprism.eeg.simulate.rhythms import simulate_timeline, subject_gain
-from neuroprism.eeg.simulate.subjects import spread
 
 RATE_HZ = 1000
 LEAD_S, CLIP_S, PAUSE_S = 7, 3, 1
-"""Real clips last 50 to 340 s, and a real recording about an hour."""
+"""Real clips last 52 to 297 s, and a real recording about an hour."""
 
 N_CLIPS = 15
 STARTS_S = [LEAD_S + k * (CLIP_S + PAUSE_S) for k in range(N_CLIPS)]
@@ -35,11 +35,12 @@ CHANNELS = [
 
 def write(out: Path, n_subjects: int, seed: int) -> None:
     """Write ``EEG_raw/SUBJECT_VISIT_DATE.cnt``, one visit of each subject, and the times of the clips."""
-    (out / "EEG_raw").mkdir(parents=True)
+    if n_subjects > SPEC.n_subjects:
+        raise ConfigError(f"subjects: {n_subjects}; SEED-V has {SPEC.n_subjects}")
     replace_bytes(out / FILE_NAME, _times().encode())
-    for number in spread(n_subjects, range(1, 15), range(15, 16), range(16, 17)):
+    for number in range(1, n_subjects + 1):
         rng = np.random.default_rng([seed, number])
-        visit = 1 + number % len(LABELS)
+        visit = 1 + (number - 1) % len(LABELS)
         timeline = [(s, s + CLIP_S, label) for s, label in zip(STARTS_S, LABELS[visit], strict=True)]
         signal = simulate_timeline(
             rng,
