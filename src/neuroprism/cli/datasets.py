@@ -32,16 +32,17 @@ def table(specs: Iterable[DatasetSpec]) -> str:
     """Return one line a dataset, at most 110 columns wide."""
     ordered = sorted(specs, key=lambda spec: spec.name.casefold())
     rows = [
-        [spec.name, spec.task, _targets(spec), _shape(spec), _sizes(spec), f"{spec.n_subjects}"]
+        [spec.name, spec.task, _targets(spec), _shape(spec), _sizes(spec).replace(" / ", "/")]
         for spec in ordered
     ]
-    lines = text_table(["name", "task", "classes", "C x S", "train/val/test", "subjects"], rows).splitlines()
+    lines = text_table(["name", "task", "classes", "C x S", "train/val/test"], rows).splitlines()
     width = max(map(len, lines))
     room = WIDTH - width - 2
-    access = ["licence; access", *(f"{spec.licence}; {spec.access}" for spec in ordered)]
+    # The address after the colon is on the card.
+    terms = ["access; licence", *(f"{spec.access.split(':')[0]}; {spec.licence}" for spec in ordered)]
     return "\n".join(
         f"{line:<{width}}  {textwrap.shorten(text, room, placeholder=' ...')}"
-        for line, text in zip(lines, access, strict=True)
+        for line, text in zip(lines, terms, strict=True)
     )
 
 

@@ -67,6 +67,9 @@ class LegacySamples(Protocol):
     def read(self, key: LegacyKey) -> LegacySample:
         """Read one sample; DataError where it is missing, damaged or asks for code."""
 
+    def close(self) -> None:
+        """Let go of the store."""
+
 
 def open_samples(path: Path, spec: DatasetSpec) -> LegacySamples:
     """Find out which layout lies at `path`.
@@ -101,9 +104,14 @@ class LmdbSamples:
             self._environment = lmdb.open(
                 str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False, max_readers=1
             )
-            self._transaction = self._environment.begin(buffers=True)
+            self._transaction = self._environment.begin()
         except lmdb.Error as error:
             raise DataError(f"{path}: not a readable LMDB: {error}") from None
+
+    def close(self) -> None:
+        """Close the environment, which a process can open only once at a time."""
+        self._transaction.abort()
+        self._environment.close()
 
     def keys(self) -> list[LegacyKey]:
         """Return the keys of ``__keys__``."""
@@ -127,7 +135,8 @@ class LmdbSamples:
         value = self._transaction.get(key.encode())
         if value is None:
             raise DataError(f"{self._path}: the LMDB has no entry '{key}'")
-        return bytes(value)
+        content: bytes = value
+        return content
 
 
 class PickledSamples:
@@ -149,6 +158,9 @@ class PickledSamples:
         path = self._path / key.name
         content = _bytes(path)
         return _sample(_loaded(content, str(path)), content, str(path))
+
+    def close(self) -> None:
+        """Let go of nothing: no file stays open."""
 
 
 class SequencePairs:
@@ -182,6 +194,9 @@ class SequencePairs:
         labels = self._labels[_identifier(signal)]
         digest = hashlib.sha256(_bytes(signal) + _bytes(labels)).digest()
         return LegacySample(values=_array(signal), label=_array(labels), digest=digest)
+
+    def close(self) -> None:
+        """Let go of nothing: no file stays open."""
 
     def _found(self, folder: str) -> dict[tuple[str, tuple[int, ...]], Path]:
         found: dict[tuple[str, tuple[int, ...]], Path] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,25 +87,25 @@ def import_legacy(
     if not 0 < factor < float("inf"):
         raise ConfigError(f"factor: {factor:g}; a positive number that turns stored values into microvolt")
     spec = dataset.spec
-    samples = open_samples(old, spec)
-    groups = list(_groups(spec, samples.keys(), old))
-    writer = StoreWriter(out_dir)
-    if (out_dir / CARD_FILE).exists():
-        raise DataError(f"{out_dir} holds a store already; convert into another folder")
-    splits = _Splits(spec, groups)
-    stored: list[StoredRecording] = []
-    try:
-        writer.start(replaced=False)
+    with closing(open_samples(old, spec)) as samples:
+        groups = list(_groups(spec, samples.keys(), old))
+        splits = _Splits(spec, groups)
+        writer = StoreWriter(out_dir)
+        if (out_dir / CARD_FILE).exists():
+            raise DataError(f"{out_dir} holds a store already; convert into another folder")
         convert = _Converter(spec, samples, old, out_dir, splits, factor)
-        for _, recording in Workers(1, progress=progress).run("Converting", convert, groups):
-            stored.append(recording)
-        check_subjects(stored, spec, str(old))
-        card = _finish(writer, spec, stored, splits)
-    except BaseException:
-        for recording in stored:
-            (out_dir / recording.file).unlink(missing_ok=True)
-        writer.abandon()
-        raise
+        stored: list[StoredRecording] = []
+        try:
+            writer.start(replaced=False)
+            for _, recording in Workers(1, progress=progress).run("Converting", convert, groups):
+                stored.append(recording)
+            check_subjects(stored, spec, str(old))
+            card = _finish(writer, spec, stored, splits)
+        except BaseException:
+            for recording in stored:
+                (out_dir / recording.file).unlink(missing_ok=True)
+            writer.abandon()
+            raise
     return PrepareReport(
         card=card,
         source=old,
