@@ -42,9 +42,12 @@ def baseline(
 ) -> None:
     """Fit classical baselines in seconds; `finetune` prints them beside its own results."""
     from neuroprism.eeg.baselines import METHODS, STANDARD_METHODS, run_baselines, write_baselines
+    from neuroprism.eeg.catalog import datasets
     from neuroprism.eeg.store import EegStore
 
     names = [n for given in method or [ALL] for n in (STANDARD_METHODS if given == ALL else (given,))]
+    # Both raise for a name that does not exist, before anything is read.
+    name = datasets[name].spec.name
     for given in names:
         METHODS[given]
     inner = datasets_dir / name
@@ -79,10 +82,12 @@ def _table(
 ) -> list[str]:
     indices = store.indices("val" if split == "val" else "test")
     n_subjects = len(set(store.subjects[indices].tolist()))
+    length = store.spec.sequence_length
+    what = "windows" if length == 1 else f"sequences of {length} windows"
     span = " [95% interval over subjects]" if any(intervals for _, _, intervals in rows) else ""
     names = store.spec.metrics
     cells = [[r.title, *metric_cells(names, values, spans)] for r, values, spans in rows]
     return [
-        f"{title}, {len(indices):,} windows of {n_subjects:,} subject{'s' * (n_subjects != 1)}{span}",
+        f"{title}, {len(indices):,} {what} of {n_subjects:,} subject{'s' * (n_subjects != 1)}{span}",
         text_table(["", *(METRIC_NAMES[name] for name in names)], cells, indent="  "),
     ]

@@ -26,7 +26,8 @@ from neuroprism.eeg.baselines.split_windows import Matrix, SplitWindows, WindowS
 from neuroprism.eeg.baselines.tangent_space import TangentSpaceFeatures
 from neuroprism.eeg.spec import DatasetSpec
 
-MAX_THREADS = 2
+N_THREADS = 1
+"""Of the linear algebra: its matrices are small, and threads would spend more time waiting than working."""
 
 
 class Features(Protocol):
@@ -79,7 +80,7 @@ STANDARD_METHODS = ("band_power", "riemann", "chance")
 def run_baselines(
     store: WindowSource, methods: Sequence[str] = STANDARD_METHODS, *, seed: int = 0
 ) -> list[BaselineResult]:
-    """Run baselines on the declared split of a store, on at most two cores.
+    """Run baselines on the declared split of a store, on one core.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ def run_baselines(
     DataError
         If there is nothing to train on or to choose by.
     """
+    # A library can only be limited once it is loaded.
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     chosen = {name: METHODS[name] for name in methods}
@@ -104,7 +107,7 @@ def run_baselines(
     for windows in (train, val):
         if not len(windows):
             raise DataError(_nothing(store.spec, windows.split))
-    with threadpool_limits(MAX_THREADS):
+    with threadpool_limits(N_THREADS):
         return [_run(name, method, train, val, test, seed=seed) for name, method in chosen.items()]
 
 

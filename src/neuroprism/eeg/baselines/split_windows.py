@@ -106,7 +106,7 @@ class SplitWindows:
         pooled = PooledPredictions(self.store.spec)
         shape = self._labels.shape + outputs.shape[1:]
         pooled.add(
-            torch.from_numpy(np.ascontiguousarray(outputs)).reshape(shape),
+            torch.tensor(outputs).reshape(shape),
             torch.from_numpy(self._labels),
             torch.from_numpy(self.rows),
         )

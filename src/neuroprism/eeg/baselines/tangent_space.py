@@ -19,7 +19,7 @@ BAND_HZ = (8.0, 30.0)
 """Mu and beta rhythms, as in motor imagery."""
 
 FILTER_ORDER = 4
-N_REFERENCE = 1000
+N_REFERENCE = 500
 """Training windows, evenly spaced, whose Riemannian mean is the point where the tangent space touches."""
 
 _LEAST_VARIANCE = 1e-6
