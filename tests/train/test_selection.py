@@ -105,3 +105,12 @@ def test_criterion_that_is_no_number_is_told() -> None:
         "training.early_stopping.monitor (val/kappa) was NaN"
     )
     assert "was not computed" in criterion_note(criterion, {"val/total": 1.0})
+
+
+def test_a_declared_metric_may_be_undefined_for_once() -> None:
+    criterion = Criterion("val/roc_auc", "max")
+    without = Evaluation(losses={"bce": 0.5}, metrics={"pr_auc": 0.4})
+    components = (Component(name="bce", label="BCE"),)
+    assert criterion.value(without, components, ("pr_auc", "roc_auc")) is None
+    with pytest.raises(UnknownNameError):
+        criterion.value(without, components, ("pr_auc",))

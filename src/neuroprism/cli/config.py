@@ -19,9 +19,7 @@ def show(
     assignments: Assignments = None,
     *,
     describe: Annotated[bool, typer.Option("--describe", help="List every key with its meaning.")] = False,
-    eeg: Annotated[
-        bool, typer.Option("--eeg", help="That of `finetune`, not of `train`.")
-    ] = False,
+    eeg: Annotated[bool, typer.Option("--eeg", help="That of `finetune`, not of `train`.")] = False,
 ) -> None:
     """Print the configuration as training would use it."""
     root: type[Section] = EegConfig if eeg else AbrConfig

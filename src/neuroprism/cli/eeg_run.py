@@ -17,7 +17,8 @@ from neuroprism.core import strict_json
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import ConfigError, DataError, RunError
 from neuroprism.core.files import replace_bytes
-from neuroprism.eeg.backbones import EegModel, build_model
+from neuroprism.eeg.backbones import build_model
+from neuroprism.eeg.classifier import EegModel
 from neuroprism.eeg.config import EegConfig
 from neuroprism.eeg.dataset import EegDataset, as_is
 from neuroprism.eeg.splits import Indices, StoreSplit, split_store

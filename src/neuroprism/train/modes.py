@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from neuroprism.train.config import TrainingConfig
 from neuroprism.train.data_order import batches_of
 
 N_STEPS = 2
 
+ConfigT = TypeVar("ConfigT", bound=TrainingConfig)
 
-def fast_dev_run(config: TrainingConfig) -> TrainingConfig:
+
+def fast_dev_run(config: ConfigT) -> ConfigT:
     """Return `config` cut down to two epochs of two optimizer steps, each validated and saved.
 
     Everything else stays as configured, so that the same code runs.
@@ -33,7 +35,7 @@ def fast_dev_run(config: TrainingConfig) -> TrainingConfig:
             "checkpointing": config.checkpointing.model_copy(update={"save_frequency": 1}),
         }
     )
-    return TrainingConfig.model_validate(short.model_dump())
+    return type(config).model_validate(short.model_dump())
 
 
 class FirstBatches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,8 +36,19 @@ class Criterion:
         """Tell whether `value` beats `than` by more than `by`; NaN beats nothing."""
         return value < than - by if self.mode == "min" else value > than + by
 
-    def value(self, evaluation: Evaluation, components: tuple[Component, ...]) -> float | None:
+    def value(
+        self, evaluation: Evaluation, components: tuple[Component, ...], metric_names: Iterable[str] = ()
+    ) -> float | None:
         """Return the criterion's value in `evaluation`, None where it was not computed this time.
+
+        Parameters
+        ----------
+        evaluation
+            Of the validation split.
+        components
+            Of the loss.
+        metric_names
+            Metrics that may be absent for once, e.g. a ROC area where one class was seen only.
 
         Raises
         ------
@@ -46,7 +57,8 @@ class Criterion:
         """
         series = validation_series(evaluation, components)
         if self.series not in series:
-            self.check({*series, *(epoch_series("val", c.name) for c in components)})
+            names = (*(c.name for c in components), *metric_names)
+            self.check({*series, *(epoch_series("val", name) for name in names)})
         return series.get(self.series)
 
     def check(self, names: set[str]) -> None:

@@ -298,7 +298,8 @@ class Trainer:
     def _judge(self, state: TrainingState, evaluation: Evaluation) -> bool:
         """Let everything that waits for the criterion see it; return whether the epoch is the best."""
         components = state.task.components
-        value = state.best.criterion.value(evaluation, components)
+        names = state.task.metric_names
+        value = state.best.criterion.value(evaluation, components, names)
         state.evaluation = validation_series(evaluation, components)
         state.schedule.observe(value, step=state.step)
         state.stopping.observe(value)
