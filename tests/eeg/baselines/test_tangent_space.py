@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import eigvalsh
+from scipy.signal import butter, sosfiltfilt
+from sklearn.covariance import oas
 
 from neuroprism.eeg.baselines import tangent_space
 from neuroprism.eeg.baselines.split_windows import SplitWindows
@@ -18,6 +20,7 @@ from neuroprism.eeg.baselines.tangent_space import (
     align,
     covariance_vectors,
     pack,
+    shrunk_covariances,
     unpack,
 )
 
@@ -39,6 +42,25 @@ def test_the_band_is_kept_and_the_rest_is_filtered_out() -> None:
     assert middle == pytest.approx(0.5, rel=0.05)
     assert upper == pytest.approx(0.5, rel=0.15)
     assert max(slow, mains) < 0.005
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 12), st.integers(2, 40), st.integers(0, 99))
+def test_shrinkage_is_that_of_scikit_learn(n_channels: int, n_times: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    signals = rng.normal(size=(2, n_channels, n_channels)) @ rng.normal(size=(2, n_channels, n_times)) + 3
+    for mine, signal in zip(shrunk_covariances(signals), signals, strict=True):
+        expected = oas(signal.T)[0].reshape(n_channels, n_channels)
+        np.testing.assert_allclose(mine, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_filtering_in_single_precision_loses_nothing_that_matters() -> None:
+    rng = np.random.default_rng(0)
+    windows = np.cumsum(rng.normal(size=(4, 5, 1000)), axis=-1) + rng.normal(size=(4, 5, 1000)) + 5000
+    sections = butter(4, (8, 30), btype="bandpass", fs=200, output="sos")
+    exact = shrunk_covariances(sosfiltfilt(sections, windows, axis=-1))
+    found = unpack(covariance_vectors(windows.astype(np.float32)))
+    np.testing.assert_allclose(found, exact, rtol=1e-2, atol=1e-3 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("n_channels", [3, 128])
