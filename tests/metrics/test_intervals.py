@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as oracle
 
-from neuroprism.metrics import Interval, cluster_bootstrap, confusion, resampling, t_interval
+from neuroprism.metrics import Interval, cluster_bootstrap, confusion, ranking, resampling, t_interval
 from neuroprism.metrics.intervals import Statistic
 
 N_CLASSES = 3
@@ -53,8 +53,9 @@ def _statistics(
         statistic = resampling.of_counts(formula, predicted, target, groups, N_CLASSES)
         found[name] = statistic, lambda rows, f=reference: f(target[rows], predicted[rows])
     for name, area, reference in (
-        ("roc", resampling.roc_area, oracle.roc_auc_score),
-        ("pr", resampling.pr_area, _trapezoid),
+        ("roc", ranking.roc_area, oracle.roc_auc_score),
+        ("pr", ranking.pr_area, _trapezoid),
+        ("precision", ranking.average_precision, oracle.average_precision_score),
     ):
         statistic = resampling.of_ranking(area, score, binary, groups)
         found[name] = statistic, lambda rows, f=reference: f(binary[rows], score[rows])
@@ -86,7 +87,7 @@ def test_what_a_resample_leaves_undefined_is_nan() -> None:
     groups = np.array(["a", "a", "b", "b"])
     draws = np.array([[2.0, 0.0], [0.0, 2.0]])
     score, target = np.array([0.1, 0.9, 0.2, 0.8]), np.array([1, 1, 0, 1])
-    for area in (resampling.roc_area, resampling.pr_area):
+    for area in (ranking.roc_area, ranking.pr_area):
         values = resampling.of_ranking(area, score, target, groups)(draws)
         assert np.isnan(values[0])
         assert values[1] == pytest.approx(1.0)
@@ -104,10 +105,10 @@ def test_ranking_in_blocks_equals_ranking_at_once(monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(0)
     groups, score, target = np.repeat(["a", "b", "c"], 20), rng.random(60), rng.integers(0, 2, 60)
     draws = rng.multinomial(3, [1 / 3] * 3, size=10).astype(float)
-    whole = resampling.of_ranking(resampling.roc_area, score, target, groups)(draws)
+    whole = resampling.of_ranking(ranking.roc_area, score, target, groups)(draws)
     monkeypatch.setattr(resampling, "_BLOCK_VALUES", 130)
     np.testing.assert_array_equal(
-        resampling.of_ranking(resampling.roc_area, score, target, groups)(draws), whole
+        resampling.of_ranking(ranking.roc_area, score, target, groups)(draws), whole
     )
 
 
@@ -161,7 +162,7 @@ def test_two_thousand_resamples_of_thousands_of_windows_take_less_than_two_secon
     groups = np.repeat([f"s{k:02d}" for k in range(40)], n // 40)
     start = time.process_time()
     score, target = rng.random(n), rng.integers(0, 2, n)
-    for area in (resampling.roc_area, resampling.pr_area):
+    for area in (ranking.roc_area, ranking.pr_area):
         assert cluster_bootstrap(resampling.of_ranking(area, score, target, groups), groups, seed=0)
     assert time.process_time() - start < 2
 

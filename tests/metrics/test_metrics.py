@@ -117,6 +117,14 @@ def test_numeric_metrics_equal_scikit_learn(pairs: list[tuple[int, int]]) -> Non
         assert r == pytest.approx(stats.pearsonr(*exact)[0], abs=1e-6)
 
 
+def test_a_perfect_order_has_an_area_of_exactly_one() -> None:
+    score = torch.linspace(0, 1, 50)
+    target = (score > 0.5).long()
+    for area in (metrics.roc_auc, metrics.pr_auc, metrics.average_precision):
+        assert area(score, target) == 1.0
+    assert metrics.roc_auc(-score, target) == 0.0
+
+
 def test_correlation_of_a_tiny_variation_is_not_lost() -> None:
     target = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
     assert metrics.pearson_r(1 + 1e-12 * target, target) == pytest.approx(1, abs=1e-3)
@@ -133,6 +141,12 @@ def test_nothing_to_measure_is_none() -> None:
         assert getattr(metrics, name)(no_classes, no_classes, 3) is None, name
     assert metrics.recall_per_class(no_classes, no_classes, 2) == [None, None]
     assert metrics.confusion_matrix(no_classes, no_classes, 2) == [[0, 0], [0, 0]]
+
+
+def test_scores_that_are_no_numbers_have_no_order() -> None:
+    score, target = torch.tensor([0.1, torch.nan, 0.9]), torch.tensor([0, 1, 1])
+    for area in (metrics.roc_auc, metrics.pr_auc, metrics.average_precision):
+        assert area(score, target) is None
 
 
 def test_a_constant_prediction_of_two_classes() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from neuroprism import metrics
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.spec import DatasetSpec
-from neuroprism.metrics import confusion, resampling
+from neuroprism.metrics import confusion, ranking, resampling
 from neuroprism.metrics.intervals import Interval, Statistic, cluster_bootstrap
 
 Subjects = npt.NDArray[np.str_]
@@ -37,7 +37,7 @@ RESAMPLED_COUNTS = {
     "kappa": confusion.kappa,
     "f1": confusion.weighted_f1,
 }
-RESAMPLED_RANKINGS = {"pr_auc": resampling.pr_area, "roc_auc": resampling.roc_area}
+RESAMPLED_RANKINGS = {"pr_auc": ranking.pr_area, "roc_auc": ranking.roc_area}
 RESAMPLED_NUMBERS = {
     "corrcoef": resampling.pearson,
     "r2": resampling.determination,

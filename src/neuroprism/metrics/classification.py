@@ -6,19 +6,16 @@ A metric that the data do not define is None: never 0, never NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    binary_auroc,
-    binary_average_precision,
-    binary_precision_recall_curve,
-    multiclass_confusion_matrix,
-)
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from neuroprism.metrics import confusion
+from neuroprism.metrics import confusion, ranking
+
+Floats = npt.NDArray[np.float64]
 
 
 def confusion_matrix(predicted: Tensor, target: Tensor, n_classes: int) -> list[list[int]]:
@@ -75,7 +72,7 @@ def binary_f1(probability: Tensor, target: Tensor) -> float | None:
 
 def roc_auc(probability: Tensor, target: Tensor) -> float | None:
     """Return the area under the ROC curve, None without both classes."""
-    return float(binary_auroc(probability.double(), target.long())) if _both(target) else None
+    return _area(ranking.roc_area, probability, target)
 
 
 def pr_auc(probability: Tensor, target: Tensor) -> float | None:
@@ -84,15 +81,19 @@ def pr_auc(probability: Tensor, target: Tensor) -> float | None:
     Linear interpolation between the points is optimistic beside `average_precision`: a
     constant prediction gets (1 + share of positives) / 2. The published EEG results use it.
     """
-    if not _both(target):
-        return None
-    precision, recall, _ = binary_precision_recall_curve(probability.double(), target.long())
-    return abs(float(torch.trapezoid(precision.double(), recall.double())))
+    return _area(ranking.pr_area, probability, target)
 
 
 def average_precision(probability: Tensor, target: Tensor) -> float | None:
     """Return the mean precision over the steps of recall, None without both classes."""
-    return float(binary_average_precision(probability.double(), target.long())) if _both(target) else None
+    return _area(ranking.average_precision, probability, target)
+
+
+def _area(area: Callable[[Floats, Floats], Floats], score: Tensor, target: Tensor) -> float | None:
+    # Scores that are no numbers have no order.
+    if not len(target) or bool(score.isnan().any()):
+        return None
+    return _defined(area(*ranking.curve(score.cpu().double().numpy(), target.cpu().long().numpy()))[0])
 
 
 def _counts(predicted: Tensor, target: Tensor, n_classes: int) -> npt.NDArray[np.int64]:
@@ -102,9 +103,5 @@ def _counts(predicted: Tensor, target: Tensor, n_classes: int) -> npt.NDArray[np
     return counts.cpu().numpy().astype(np.int64)
 
 
-def _defined(value: np.float64 | npt.NDArray[np.float64]) -> float | None:
+def _defined(value: np.float64 | Floats) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _both(target: Tensor) -> bool:
-    return len(target) > 0 and bool((target != target[0]).any())

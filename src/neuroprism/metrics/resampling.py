@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from neuroprism.metrics import ranking
 from neuroprism.metrics.intervals import Draws, Statistic
 
 Floats = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ def of_ranking(
     Parameters
     ----------
     area
-        `roc_area` or `pr_area`.
+        Of `neuroprism.metrics.ranking`: weights at the thresholds (R, M) to values (R,).
     score
         (N,) any numbers; higher means class 1.
     target
@@ -66,9 +67,8 @@ def of_ranking(
         (N,) group of every sample.
     """
     _, of_sample = _groups(groups)
-    order = np.argsort(-score, kind="stable")
-    sorted_score, positive, member = score[order], target[order] == 1, of_sample[order]
-    last_of_ties = np.flatnonzero(np.append(sorted_score[1:] != sorted_score[:-1], True))
+    order, last_of_ties = ranking.thresholds(score)
+    positive, member = target[order] == 1, of_sample[order]
     n_rows = max(1, _BLOCK_VALUES // len(score))
 
     def block(draws: Draws) -> Floats:
@@ -81,27 +81,6 @@ def of_ranking(
         return np.concatenate([block(draws[k : k + n_rows]) for k in range(0, len(draws), n_rows)])
 
     return statistic
-
-
-def roc_area(hits: Floats, chosen: Floats) -> Floats:
-    """Return the area under ROC curves.
-
-    Parameters
-    ----------
-    hits, chosen
-        (R, M) weight of class 1, and of everything, at or above each threshold, from the highest down.
-    """
-    misses = chosen - hits
-    area = _trapezoids(x=_from(0.0, misses), y=_from(0.0, hits))
-    return _where_both(area, hits, chosen, by=hits[:, -1] * misses[:, -1])
-
-
-def pr_area(hits: Floats, chosen: Floats) -> Floats:
-    """Return the area under precision-recall curves by the trapezoidal rule, as `roc_area`."""
-    # Before the first sample of a resample nothing is chosen: the curve starts at recall 0, precision 1.
-    precision = np.divide(hits, chosen, out=np.ones_like(hits), where=chosen > 0)
-    area = _trapezoids(x=_from(0.0, hits), y=_from(1.0, precision))
-    return _where_both(area, hits, chosen, by=hits[:, -1])
 
 
 def pearson(predicted: Floats, target: Floats, groups: npt.NDArray[np.str_]) -> Statistic:
@@ -158,18 +137,3 @@ def _divide(numerator: Floats, denominator: Floats) -> Floats:
 def _groups(groups: npt.NDArray[np.str_]) -> tuple[int, npt.NDArray[np.int64]]:
     names, of_sample = np.unique(groups, return_inverse=True)
     return len(names), of_sample.astype(np.int64)
-
-
-def _from(start: float, values: Floats) -> Floats:
-    return np.concatenate([np.full((len(values), 1), start), values], axis=1)
-
-
-def _trapezoids(*, x: Floats, y: Floats) -> Floats:
-    areas: Floats = (np.diff(x, axis=1) * (y[:, 1:] + y[:, :-1])).sum(axis=1) / 2
-    return areas
-
-
-def _where_both(area: Floats, hits: Floats, chosen: Floats, *, by: Floats) -> Floats:
-    """Return `area` divided, NaN where a resample lacks one of the classes."""
-    both = (hits[:, -1] > 0) & (chosen[:, -1] > hits[:, -1])
-    return np.divide(area, by, out=np.full_like(area, np.nan), where=both)
