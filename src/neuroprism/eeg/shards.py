@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.store_index import StoredRecording
+
+Stored = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 
 _DTYPES = {"int16": (np.dtype("<i2"), torch.int16), "float32": (np.dtype("<f4"), torch.float32)}
 
@@ -43,8 +44,9 @@ class Shards:
         self._n_bytes = [r.n_bytes for r in recordings]
         self._scales = np.array([r.scale_uv for r in recordings], dtype=np.float32)
         self._ends = np.cumsum(self._counts)
+        self._starts = self._ends - self._counts
         self._window_shape = window_shape
-        self._mapped: dict[int, Tensor] = {}
+        self._mapped: dict[int, Stored] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_mapped": {}}
@@ -71,7 +73,7 @@ class Shards:
                     f"{path} is damaged: {size:,} bytes instead of {n_bytes:,}; prepare the store again"
                 )
 
-    def gather(self, rows: npt.NDArray[np.int64], unit_uv: float = 1.0) -> Tensor:
+    def gather(self, rows: npt.NDArray[np.int64], unit_uv: float = 1.0) -> npt.NDArray[np.float32]:
         """Return windows as float32.
 
         Parameters
@@ -86,21 +88,25 @@ class Shards:
         (n, *window_shape)
         """
         recordings = np.searchsorted(self._ends, rows, side="right")
-        first = self._ends[recordings] - np.asarray(self._counts)[recordings]
-        out = torch.empty((len(rows), *self._window_shape))
-        for window, recording, row in zip(out, recordings.tolist(), (rows - first).tolist(), strict=True):
-            window.copy_(self._map(recording)[row])
-        factors = torch.from_numpy(self._scales[recordings] / np.float32(unit_uv))
-        return out.mul_(factors.view(-1, *(1 for _ in self._window_shape)))
+        places = rows - self._starts[recordings]
+        factors = self._scales[recordings] / np.float32(unit_uv)
+        values = np.empty((len(rows), *self._window_shape), dtype=np.float32)
+        # Each window is scaled while it still lies in the processor's cache.
+        for window, recording, place, factor in zip(
+            values, recordings.tolist(), places.tolist(), factors, strict=True
+        ):
+            np.copyto(window, self._map(recording)[place])
+            np.multiply(window, factor, out=window)
+        return values
 
-    def _map(self, recording: int) -> Tensor:
+    def _map(self, recording: int) -> Stored:
         """Return the windows of a recording as they are stored: (n, *window_shape)."""
         found = self._mapped.get(recording)
         if found is None:
             found = self._mapped[recording] = self._open(recording)
         return found
 
-    def _open(self, recording: int) -> Tensor:
+    def _open(self, recording: int) -> Stored:
         path = self._paths[recording]
         numpy_dtype, torch_dtype = _DTYPES[self._dtypes[recording]]
         shape = (self._counts[recording], *self._window_shape)
@@ -115,7 +121,8 @@ class Shards:
                 raise ValueError(f"{dtype} {found_shape} instead of {numpy_dtype} {shape}")
             size = path.stat().st_size // dtype.itemsize
             mapped = torch.from_file(str(path), shared=False, size=size, dtype=torch_dtype)
-            return mapped[offset // dtype.itemsize :].view(shape)
+            stored: Stored = mapped[offset // dtype.itemsize :].view(shape).numpy()
+            return stored
         except (OSError, ValueError, RuntimeError) as error:
             line = str(error).splitlines()[0]
             raise DataError(f"{path} is damaged: {line}; prepare the store again") from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -117,6 +119,23 @@ class EegStore:
         """Return the numbers of the windows that the declared rule gives to `split`, possibly none."""
         return np.flatnonzero(self._codes == _CODES[split])
 
+    def divided(self, rows: Mapping[Split, npt.NDArray[np.int64]], *, rule: str) -> EegStore:
+        """Return the same windows with a split of one's own, which is not the published one.
+
+        Parameters
+        ----------
+        rows
+            Numbers of the windows of each split.
+        rule
+            In words.
+        """
+        other = copy(self)
+        other.card = msgspec.structs.replace(self.card, split_rule=rule, is_published_split=False)
+        other._codes = np.full(len(self), _CODES[None], dtype=np.int8)
+        for split, numbers in rows.items():
+            other._codes[numbers] = _CODES[split]
+        return other
+
     def read(self, indices: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return windows in microvolt: (n, *window_shape).
 
@@ -128,8 +147,7 @@ class EegStore:
         rows = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"{self.path} has the windows 0 to {len(self) - 1}")
-        values: npt.NDArray[np.float32] = self.shards.gather(rows).numpy()
-        return values
+        return self.shards.gather(rows)
 
     def fingerprint(self) -> str:
         """Return a hash of everything in the store: which data a run saw."""
