@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,19 @@ def trained(
     val = {"balanced_accuracy": 0.825, "pr_auc": 0.918}
     row = SimpleNamespace(title="log band power", val=val, test={"balanced_accuracy": 0.757}, intervals={})
     module = ModuleType("neuroprism.eeg.baselines")
-    module.read_baselines = lambda path: [row] if path == place else []  # type: ignore[attr-defined]
+
+    def read_baselines(path: Path, *, split_rule: str) -> list[SimpleNamespace]:
+        return [row] if (path, split_rule) == (place, "as declared") else []
+
+    module.read_baselines = read_baselines  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    def write(name: str, **data: str) -> Path:
+    def write(name: str, *, rule: str = "as declared", **data: str) -> Path:
         folder = record_run(name, 0.7)
         config = yaml.safe_load((folder / "config.yaml").read_text())
-        config["data"] |= {"store": str(tmp_path / "store"), "split": "declared"} | data
+        config["data"] |= {"store": str(tmp_path / "store")} | data
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "split.json").write_text(json.dumps({"rule": rule}))
         return folder
 
     return write
@@ -51,7 +57,7 @@ def test_baselines_stand_beside_runs(
 def test_another_split_or_store_has_no_baseline(
     trained: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    own_split = str(trained("run", split="by_subject"))
+    own_split = str(trained("run", rule="by subject, drawn with seed 0"))
     elsewhere = str(trained("other", store=str(tmp_path / "gone")))
     for words in (["summary", own_split], ["summary", elsewhere], ["compare", own_split, elsewhere]):
         assert run(words) == 0

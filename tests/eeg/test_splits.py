@@ -13,20 +13,37 @@ from hypothesis import strategies as st
 
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.config import EegDataConfig
-from neuroprism.eeg.splits import split_store
+from neuroprism.eeg.splits import divide, manifest
 
 
-def store(subjects: list[str], labels: list[int], splits: list[str], task: str = "binary") -> Any:
-    of_window = np.array(splits)
-    return SimpleNamespace(
-        path=Path("store"),
-        spec=SimpleNamespace(name="Made", task=task),
-        card=SimpleNamespace(split_rule="as declared", is_published_split=True),
-        subjects=np.array(subjects),
-        labels=np.array(labels),
-        fingerprint=lambda: "abc",
-        indices=lambda name: np.flatnonzero(of_window == name),
-    )
+class MadeStore:
+    """Subjects, labels and splits, with what `divide` asks of a store."""
+
+    def __init__(
+        self, subjects: list[str], labels: list[int], splits: list[str], rule: str = "as declared"
+    ) -> None:
+        self.path = Path("store")
+        self.spec = SimpleNamespace(name="Made", task="binary")
+        self.card = SimpleNamespace(split_rule=rule, is_published_split=rule == "as declared")
+        self.subjects, self.labels = np.array(subjects), np.array(labels)
+        self._splits = np.array(splits)
+
+    def indices(self, name: str) -> Any:
+        return np.flatnonzero(self._splits == name)
+
+    def fingerprint(self) -> str:
+        return "abc"
+
+    def divided(self, rows: dict[str, Any], *, rule: str) -> MadeStore:
+        splits = np.full(len(self.labels), "none", dtype="<U5")
+        for name, numbers in rows.items():
+            splits[numbers] = name
+        return MadeStore(self.subjects.tolist(), self.labels.tolist(), splits.tolist(), rule)
+
+
+def split(made: MadeStore, config: EegDataConfig) -> MadeStore:
+    divided: Any = divide(made, config)  # type: ignore[arg-type]
+    return divided
 
 
 def own(**values: Any) -> EegDataConfig:
@@ -34,13 +51,9 @@ def own(**values: Any) -> EegDataConfig:
 
 
 def test_the_declared_split_is_taken_as_it_is() -> None:
-    made = store(list("aabbc"), [0, 1, 0, 1, 0], ["train", "train", "val", "val", "test"])
-    split = split_store(made, EegDataConfig())
-    assert split.train.tolist() == [0, 1]
-    assert split.val.tolist() == [2, 3]
-    assert split.test.tolist() == [4]
-    assert split.published
-    assert split.manifest(made) == {
+    made = MadeStore(list("aabbc"), [0, 1, 0, 1, 0], ["train", "train", "val", "val", "test"])
+    assert split(made, EegDataConfig()) is made
+    assert manifest(made) == {  # type: ignore[arg-type]
         "dataset": "Made",
         "store": "abc",
         "rule": "as declared",
@@ -54,37 +67,37 @@ def test_the_declared_split_is_taken_as_it_is() -> None:
 def test_nothing_to_train_on_or_to_select_by_is_refused(missing: str) -> None:
     splits = ["test" if name == missing else name for name in ("train", "val", "test")]
     with pytest.raises(DataError, match=f"no window belongs to the split '{missing}'"):
-        split_store(store(list("abc"), [0, 1, 0], splits), EegDataConfig())
+        split(MadeStore(list("abc"), [0, 1, 0], splits), EegDataConfig())
 
 
 def test_an_empty_test_split_is_allowed() -> None:
-    split = split_store(store(list("ab"), [0, 1], ["train", "val"]), EegDataConfig())
-    assert len(split.test) == 0
+    assert len(split(MadeStore(list("ab"), [0, 1], ["train", "val"]), EegDataConfig()).indices("test")) == 0
 
 
 @given(n=st.integers(3, 30), seed=st.integers(0, 5), share=st.sampled_from([0.1, 0.2, 0.25]))
 @settings(max_examples=40, deadline=None)
 def test_an_own_split_parts_subjects_and_uses_every_window(n: int, seed: int, share: float) -> None:
     subjects = [f"s{k // 3:02d}" for k in range(3 * n)]
-    made = store(subjects, [k % 2 for k in range(3 * n)], ["train"] * 3 * n)
-    split = split_store(made, own(val_share=share, test_share=share, seed=seed))
-    assert sorted([*split.train, *split.val, *split.test]) == list(range(3 * n))
-    parts = [set(made.subjects[rows]) for rows in (split.train, split.val, split.test)]
+    made = MadeStore(subjects, [k % 2 for k in range(3 * n)], ["train"] * 3 * n)
+    found = split(made, own(val_share=share, test_share=share, seed=seed))
+    rows = [found.indices(name) for name in ("train", "val", "test")]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(3 * n))
+    parts = [set(made.subjects[numbers]) for numbers in rows]
     assert all(parts)
     assert sum(map(len, parts)) == len(set.union(*parts))
-    again = split_store(made, own(val_share=share, test_share=share, seed=seed))
-    np.testing.assert_array_equal(split.test, again.test)
-    assert not split.published
+    again = split(made, own(val_share=share, test_share=share, seed=seed))
+    np.testing.assert_array_equal(found.indices("test"), again.indices("test"))
+    assert not found.card.is_published_split
 
 
 def test_where_a_subject_has_one_class_every_split_has_every_class() -> None:
     subjects = [f"{k:02d}" for k in range(20)]
-    made = store(subjects, [int(k < 6) for k in range(20)], ["train"] * 20)
-    split = split_store(made, own(seed=3))
-    for rows in (split.train, split.val, split.test):
-        assert set(made.labels[rows]) == {0, 1}
+    made = MadeStore(subjects, [int(k < 6) for k in range(20)], ["train"] * 20)
+    found = split(made, own(seed=3))
+    for name in ("train", "val", "test"):
+        assert set(made.labels[found.indices(name)]) == {0, 1}
 
 
 def test_too_few_subjects_for_a_split_of_ones_own() -> None:
     with pytest.raises(DataError, match="2 subjects are too few"):
-        split_store(store(list("aabb"), [0, 1, 0, 1], ["train"] * 4), own())
+        split(MadeStore(list("aabb"), [0, 1, 0, 1], ["train"] * 4), own())

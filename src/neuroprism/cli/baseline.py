@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuroprism.cli.metric_cells import METRIC_NAMES, metric_cells
+from neuroprism.cli.options import load_config
 from neuroprism.core.text_table import text_table
 
 if TYPE_CHECKING:
@@ -39,10 +40,16 @@ def baseline(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap over subjects; nothing else is random.")] = 3407,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Split of one's own, e.g. data.split=by_subject.", metavar="KEY=VALUE"),
+    ] = None,
 ) -> None:
     """Fit classical baselines in seconds; `finetune` prints them beside its own results."""
     from neuroprism.eeg.baselines import METHODS, STANDARD_METHODS, run_baselines, write_baselines
     from neuroprism.eeg.catalog import datasets
+    from neuroprism.eeg.config import EegConfig
+    from neuroprism.eeg.splits import divide
     from neuroprism.eeg.store import EegStore
 
     names = [n for given in method or [ALL] for n in (STANDARD_METHODS if given == ALL else (given,))]
@@ -50,8 +57,10 @@ def baseline(
     name = datasets[name].spec.name
     for given in names:
         METHODS[given]
+    config = load_config(EegConfig, None, {}, assignments)
     inner = datasets_dir / name
     store = EegStore.open(inner if (inner / "card.json").is_file() else datasets_dir, name)
+    store = divide(store, config.data)
     results = run_baselines(store, list(dict.fromkeys(names)), seed=seed)
     path = write_baselines(store, results, seed=seed)
     typer.echo(f"{report(store, results)}\nWritten: {path}")

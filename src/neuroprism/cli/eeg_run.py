@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 
@@ -21,15 +23,16 @@ from neuroprism.eeg.backbones import build_model
 from neuroprism.eeg.classifier import EegModel
 from neuroprism.eeg.config import EegConfig
 from neuroprism.eeg.dataset import EegDataset, as_is
-from neuroprism.eeg.splits import Indices, StoreSplit, split_store
+from neuroprism.eeg.splits import divide, manifest
 from neuroprism.eeg.store import EegStore
+from neuroprism.eeg.store_index import SPLITS
 from neuroprism.eeg.task import EegTask, TestResults
 from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
 from neuroprism.train.data_order import make_loader
 from neuroprism.train.hardware import choose_device
-from neuroprism.train.modes import FirstBatches, RepeatedBatch
+from neuroprism.train.modes import RepeatedBatch
 from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
@@ -37,6 +40,8 @@ from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
 
 SPLIT_FILE = "split.json"
+
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +52,8 @@ class Finetuned:
     ----------
     folder
         Run folder.
-    store, split
-        The data.
+    store
+        The data, divided as configured.
     task
         Dataset and network.
     fit
@@ -59,7 +64,6 @@ class Finetuned:
 
     folder: Path
     store: EegStore
-    split: StoreSplit
     task: EegTask
     fit: FitResult
     test: TestResults | None
@@ -102,7 +106,6 @@ class _Run:
     config: EegConfig
     folder: Path
     store: EegStore
-    split: StoreSplit
     data: _Data
     task: EegTask
     model: EegModel
@@ -118,22 +121,21 @@ def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processe
     device = choose_device(config.hardware.device)
     if config.hardware.n_threads is not None:
         torch.set_num_threads(config.hardware.n_threads)
-    store = _open(config)
+    store = divide(_open(config), config.data)
     config = config.model_copy(update={"training": config.training.selecting(store.spec.criterion)})
     if checkpoint is not None:
         _check_same_run(checkpoint, to_dict(config))
-    split = split_store(store, config.data)
     seed_everything(config.reproducibility)
     model = build_model(config.model, store.spec, pretrained=checkpoint is None)
     task = EegTask(
         store.spec,
         model,
         label_smoothing=config.loss.label_smoothing,
-        train_y=store.labels[split.train],
-        val_y=store.labels[split.val],
+        train_y=store.labels[store.indices("train")],
+        val_y=store.labels[store.indices("val")],
         data_fingerprint=store.fingerprint(),
     )
-    data = _Data(config, store, split, mode, device)
+    data = _Data(config, store, mode, device)
     if checkpoint is not None:
         _check_same_data(checkpoint, store, batches_per_epoch(data.train, config.training))
     check_criterion(task, config.training)
@@ -143,7 +145,6 @@ def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processe
         config=config,
         folder=folder,
         store=store,
-        split=split,
         data=data,
         task=task,
         model=model,
@@ -155,10 +156,10 @@ def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processe
 def _train(run: _Run, processes: Processes) -> Finetuned:
     config = run.config
     with run.monitor as monitor:
-        for line in _describe(run.store, run.split, config, run.model):
+        for line in _describe(run.store, config, run.model):
             monitor.note(line, severity="warning" if line.startswith("warning: ") else "info")
-        manifest = strict_json.encode_pretty(run.split.manifest(run.store))
-        processes.from_first(lambda: replace_bytes(run.folder / SPLIT_FILE, manifest))
+        split = strict_json.encode_pretty(manifest(run.store))
+        processes.from_first(lambda: replace_bytes(run.folder / SPLIT_FILE, split))
         trainer = Trainer(
             config.training,
             hardware=config.hardware,
@@ -173,7 +174,7 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
         test = processes.from_first(
             lambda: _test(run.task, run.data.test, fit, monitor, run.store, seed=seed)
         )
-    return Finetuned(folder=run.folder, store=run.store, split=run.split, task=run.task, fit=fit, test=test)
+    return Finetuned(folder=run.folder, store=run.store, task=run.task, fit=fit, test=test)
 
 
 def _open(config: EegConfig) -> EegStore:
@@ -198,20 +199,21 @@ def _open(config: EegConfig) -> EegStore:
 class _Data:
     """The three splits as batches."""
 
-    def __init__(
-        self, config: EegConfig, store: EegStore, split: StoreSplit, mode: RunMode, device: Any
-    ) -> None:
+    def __init__(self, config: EegConfig, store: EegStore, mode: RunMode, device: Any) -> None:
         self._config, self._store, self._device = config, store, device
-        train = self._loader(split.train, training=True)
+        train = self._loader(store.indices("train"), training=True)
         self.train: Any = RepeatedBatch(train) if mode.one_batch else train
-        self.val = self._whole(split.val, mode)
-        self.test = self._whole(split.test, mode) if len(split.test) else None
+        self.val = self._whole(store.indices("val"), mode)
+        self.test = self._whole(store.indices("test"), mode) if len(store.indices("test")) else None
 
-    def _whole(self, rows: Indices, mode: RunMode) -> Iterable[Any]:
-        loader = self._loader(rows, training=False)
-        return FirstBatches(loader, 2) if mode.short else loader
+    def _whole(self, rows: Rows, mode: RunMode) -> Iterable[Any]:
+        if mode.short:
+            # Spread over the split: the first windows alone often are of one class.
+            n = min(len(rows), 2 * self._config.data.dataloader.batch_size)
+            rows = rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
+        return self._loader(rows, training=False)
 
-    def _loader(self, rows: Indices, *, training: bool) -> DataLoader[Any]:
+    def _loader(self, rows: Rows, *, training: bool) -> DataLoader[Any]:
         return make_loader(
             EegDataset(self._store, rows, scaling=self._config.data.scaling),
             self._config.data.dataloader,
@@ -222,22 +224,22 @@ class _Data:
         )
 
 
-def _describe(store: EegStore, split: StoreSplit, config: EegConfig, model: EegModel) -> list[str]:
+def _describe(store: EegStore, config: EegConfig, model: EegModel) -> list[str]:
     spec = store.spec
     parts = [
         f"{name} {len(rows):,} windows of {len(set(store.subjects[rows].tolist())):,} subjects"
-        for name, rows in (("train", split.train), ("val", split.val), ("test", split.test))
+        for name, rows in ((name, store.indices(name)) for name in SPLITS)
     ]
     scaling = (
         f"microvolt / {spec.preprocessing.scale_uv:g}"
         if config.data.scaling == "declared"
         else "each window standardised"
     )
-    kind = "published split" if split.published else "not the published split"
+    kind = "published split" if store.card.is_published_split else "not the published split"
     return [
         f"The downstream dataset is {spec.name}: {spec.task}, {spec.n_channels} channels, "
         f"{spec.n_patches} s windows, {scaling}",
-        f"Split {split.rule} ({kind}): " + ", ".join(parts),
+        f"Split {store.card.split_rule} ({kind}): " + ", ".join(parts),
         f"Selection: highest {config.training.early_stopping.monitor}; the first of equal epochs",
         *model.describe(),
     ]

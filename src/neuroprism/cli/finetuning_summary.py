@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroprism.cli.metric_cells import METRIC_NAMES, metric_cells
+from neuroprism.core.records import Split
 from neuroprism.core.text_table import text_table
 from neuroprism.eeg.baselines import read_baselines
+from neuroprism.eeg.store import EegStore
 from neuroprism.metrics.intervals import t_interval
+from neuroprism.train.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from neuroprism.cli.eeg_run import Finetuned
@@ -59,32 +62,40 @@ def summarise_seeds(runs: Sequence[Finetuned]) -> str:
 
 
 def _tables(run: Finetuned) -> list[str]:
-    spec, names = run.store.spec, run.store.spec.metrics
-    baselines = read_baselines(run.store.path) if run.split.published or _same_split(run) else []
-    header = ["", *(METRIC_NAMES[name] for name in names)]
-    lines = []
+    """Return the results beside those of the classical baselines, and of publications where they compare."""
+    store = run.store
+    baselines = read_baselines(store.path, split_rule=store.card.split_rule)
     if run.test is None:
-        lines.append("No test results: the test split is empty or nothing was selected.")
-        rows = [[b.title, *metric_cells(names, b.val, {})] for b in baselines]
-        if rows:
-            lines += ["Classical baselines on validation", text_table(header, rows, indent="  ")]
-        return lines
-    rows = [["this run", *metric_cells(names, run.test.evaluation.metrics, run.test.intervals)]]
-    rows += [[b.title, *metric_cells(names, b.test, b.intervals)] for b in baselines if b.test]
-    if run.split.published:
-        rows += [[f"{a.model} (published)", *metric_cells(names, a.values, {})] for a in spec.anchors]
-    n_subjects = len(set(run.store.subjects[run.split.test].tolist()))
-    span = "[95% interval over subjects]" if run.test.intervals else ""
-    lines.append(
-        f"Test results, {len(run.split.test):,} windows of {_count(n_subjects, 'subject')} {span}".rstrip()
-    )
-    lines.append(text_table(header, rows, indent="  "))
-    return lines
+        rows = [["this run", *metric_cells(store.spec.metrics, _validation(run), {})]]
+        rows += [[b.title, *metric_cells(store.spec.metrics, b.val, b.val_intervals)] for b in baselines]
+        spans = any(b.val_intervals for b in baselines)
+        return _table(store, "val", "No test results. Validation results", rows, spans=spans)
+    results = run.test
+    rows = [["this run", *metric_cells(store.spec.metrics, results.evaluation.metrics, results.intervals)]]
+    rows += [[b.title, *metric_cells(store.spec.metrics, b.test, b.intervals)] for b in baselines if b.test]
+    if store.card.is_published_split:
+        anchors = store.spec.anchors
+        rows += [[f"{a.model} (published)", *metric_cells(store.spec.metrics, a.values, {})] for a in anchors]
+    return _table(store, "test", "Test results", rows, spans=bool(results.intervals))
 
 
-def _same_split(run: Finetuned) -> bool:
-    """Tell whether the baselines of the store, which follow its declared split, saw this run's split."""
-    return run.split.rule == run.store.card.split_rule
+def _table(store: EegStore, split: Split, title: str, rows: list[list[str]], *, spans: bool) -> list[str]:
+    chosen = store.indices(split)
+    subjects = _count(len(set(store.subjects[chosen].tolist())), "subject")
+    note = " [95% interval over subjects]" if spans else ""
+    header = ["", *(METRIC_NAMES[name] for name in store.spec.metrics)]
+    return [
+        f"{title}, {_count(len(chosen), 'window')} of {subjects}{note}",
+        text_table(header, rows, indent="  "),
+    ]
+
+
+def _validation(run: Finetuned) -> dict[str, float]:
+    """Return the validation metrics of the selected epoch."""
+    if run.fit.best_path is None:
+        return {}
+    series = load_checkpoint(run.fit.best_path).evaluation
+    return {name.removeprefix("val/"): value for name, value in series.items()}
 
 
 def _count(n: int, what: str) -> str:

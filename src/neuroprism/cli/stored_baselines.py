@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from neuroprism.core import strict_json
 from neuroprism.runs.naming import METRIC_LABELS, metric_text
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from neuroprism.runs.comparison_text import FurtherRow
 
 FILE = "baseline.json"
+SPLIT_FILE = "split.json"
 
 
 class StoredBaseline(Protocol):
@@ -45,7 +47,8 @@ def stored_baselines(runs: Sequence[Run]) -> list[StoredBaseline]:
         return []
     from neuroprism.eeg.baselines import read_baselines
 
-    return list(read_baselines(place))
+    store, rule = place
+    return list(read_baselines(store, split_rule=rule))
 
 
 def baseline_section(run: Run) -> list[tuple[str, list[str]]]:
@@ -69,12 +72,23 @@ def baseline_rows(runs: Sequence[Run], metric: str) -> list[FurtherRow]:
     return [row for row in rows if row[1:] != (None, None)]
 
 
-def _place(run: Run) -> Path | None:
-    """Return the folder with the baselines of a run's data; None without, or on another split."""
+def _place(run: Run) -> tuple[Path, str] | None:
+    """Return the folder with the baselines of a run's data and the rule of its split; None without."""
     data = run.config.get("data")
-    if not isinstance(data, dict) or data.get("split", "declared") != "declared":
+    if not isinstance(data, dict):
         return None
-    store, name = data.get("store"), data.get("dataset")
-    if not isinstance(store, str) or not isinstance(name, str):
+    store, name, rule = data.get("store"), data.get("dataset"), _split_rule(run)
+    if not isinstance(store, str) or not isinstance(name, str) or rule is None:
         return None
-    return next((place for place in (Path(store) / name, Path(store)) if (place / FILE).is_file()), None)
+    places = (Path(store) / name, Path(store))
+    return next(((place, rule) for place in places if (place / FILE).is_file()), None)
+
+
+def _split_rule(run: Run) -> str | None:
+    """Return the rule by which a run divided its data, None where it left none."""
+    folder = run.path if run.path.is_dir() else run.path.parent
+    try:
+        content = strict_json.decode((folder / SPLIT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content.get("rule") if isinstance(content, dict) else None

@@ -110,7 +110,8 @@ def write_baselines(store: EegStore, results: Sequence[BaselineResult], *, seed:
     path = store.path / BASELINE_FILE
     new = {result.method for result in results}
     try:
-        kept = [result for result in read_baselines(store.path) if result.method not in new]
+        earlier = read_baselines(store.path, split_rule=store.card.split_rule)
+        kept = [result for result in earlier if result.method not in new]
     except DataError:
         # A damaged file holds nothing that could be kept; it is about to be replaced.
         kept = []
@@ -131,18 +132,20 @@ def write_baselines(store: EegStore, results: Sequence[BaselineResult], *, seed:
     return path
 
 
-def read_baselines(store_dir: Path) -> list[BaselineResult]:
+def read_baselines(store_dir: Path, *, split_rule: str | None = None) -> list[BaselineResult]:
     """Return the baselines of a store, best validation criterion first.
 
     Parameters
     ----------
     store_dir
         Folder of a prepared store.
+    split_rule
+        Split on which they must have been computed; None: that of the store.
 
     Returns
     -------
     list of BaselineResult
-        Empty where none were computed, or for other windows than the store holds now.
+        Empty where none were computed, or on other windows or another split.
 
     Raises
     ------
@@ -162,7 +165,9 @@ def read_baselines(store_dir: Path) -> list[BaselineResult]:
         raise DataError(
             f"{path} is damaged ({error}); delete it, or compute it anew with `neuroprism baseline`"
         ) from None
-    if content.store != read_card(store_dir).index_sha256[:FINGERPRINT_LENGTH]:
+    card = read_card(store_dir)
+    asked = card.split_rule if split_rule is None else split_rule
+    if (content.store, content.split_rule) != (card.index_sha256[:FINGERPRINT_LENGTH], asked):
         return []
     criterion = content.selection.removeprefix("val/")
     return sorted(content.results, key=lambda r: -r.val.get(criterion, float("-inf")))
