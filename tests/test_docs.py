@@ -55,6 +55,9 @@ QUICK = {
     "LOGGING__FIGURE": "false",
     "HARDWARE__N_THREADS": "1",
 }
+QUICK_EEG = {"TRAINING__MAX_STEPS_PER_EPOCH": "2", "LOGGING__FIGURE": "false", "HARDWARE__N_THREADS": "1"}
+MOST_SUBJECTS = 8
+EEG_COMMANDS = ("finetune", "baseline")
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -101,7 +104,8 @@ class Reader:
             program = PROGRAMS.get(Path(words[0]).name)
             assert program is not None, f"the test does not know how to check: {line}"
             said = io.StringIO()
-            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(out):
                 code = program(words[1:])
         if shown.startswith("neuroprism:"):
             assert (code, said.getvalue()) == (2, shown), line
@@ -138,7 +142,24 @@ def neuroprism(words: list[str]) -> int:
     if "--patients" in words:
         place = words.index("--patients") + 1
         words[place] = str(min(int(words[place]), MOST_PATIENTS))
+    if words[:2] == ["simulate", "eeg"]:
+        place = words.index("--subjects") + 1
+        words[place] = str(min(int(words[place]), MOST_SUBJECTS))
+    if words[0] in EEG_COMMANDS or "--eeg" in words:
+        return eeg(words)
     return run(words)
+
+
+def eeg(words: list[str]) -> int:
+    """Run a command that reads the other configuration, with settings that make it quick."""
+    if "--epochs" in words:
+        words[words.index("--epochs") + 1] = "1"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in QUICK:
+            patch.delenv(f"NEUROPRISM__{name}", raising=False)
+        for name, value in QUICK_EEG.items():
+            patch.setenv(f"NEUROPRISM__{name}", value)
+        return run(words)
 
 
 def python(words: list[str]) -> int:
@@ -254,6 +275,14 @@ def test_flags_of_training_are_all_described() -> None:
     commands: Any = typer.main.get_command(app)
     offered = {name for option in commands.commands["train"].params for name in option.opts}
     assert described == offered
+
+
+def test_flags_of_finetuning_are_all_described() -> None:
+    text = (ROOT / "docs" / "eeg.md").read_text(encoding="utf-8")
+    cells = "".join(re.findall(r"^\| (`--.*?) \|", text, re.MULTILINE))
+    commands: Any = typer.main.get_command(app)
+    offered = {name for option in commands.commands["finetune"].params for name in option.opts}
+    assert set(re.findall(r"--\w+", cells)) == offered
 
 
 def test_every_page_is_in_the_index() -> None:
