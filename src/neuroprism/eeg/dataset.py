@@ -87,7 +87,7 @@ class EegDataset(Dataset[EegBatch]):
         chosen = np.asarray(places, dtype=np.int64)
         rows = self._indices[chosen]
         if self._scaling == "zscore":
-            windows = standardise(self._shards.gather(rows))
+            windows = self._shards.gather(rows, finish=standardise)
         else:
             windows = self._shards.gather(rows, self._scale_uv)
         return EegBatch(

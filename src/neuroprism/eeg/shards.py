@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.copy_threads import share_out
 from neuroprism.eeg.store_index import StoredRecording
 
 Stored = npt.NDArray[np.int16] | npt.NDArray[np.float32]
@@ -73,7 +74,12 @@ class Shards:
                     f"{path} is damaged: {size:,} bytes instead of {n_bytes:,}; prepare the store again"
                 )
 
-    def gather(self, rows: npt.NDArray[np.int64], unit_uv: float = 1.0) -> npt.NDArray[np.float32]:
+    def gather(
+        self,
+        rows: npt.NDArray[np.int64],
+        unit_uv: float = 1.0,
+        finish: Callable[[npt.NDArray[np.float32]], object] | None = None,
+    ) -> npt.NDArray[np.float32]:
         """Return windows as float32.
 
         Parameters
@@ -82,21 +88,28 @@ class Shards:
             (n,) numbers of the windows.
         unit_uv
             Microvolt that become 1.
+        finish
+            Called with each window, which it may change in place.
 
         Returns
         -------
         (n, *window_shape)
         """
         recordings = np.searchsorted(self._ends, rows, side="right")
-        places = rows - self._starts[recordings]
+        places = (rows - self._starts[recordings]).tolist()
         factors = self._scales[recordings] / np.float32(unit_uv)
         values = np.empty((len(rows), *self._window_shape), dtype=np.float32)
-        # Each window is scaled while it still lies in the processor's cache.
-        for window, recording, place, factor in zip(
-            values, recordings.tolist(), places.tolist(), factors, strict=True
-        ):
-            np.copyto(window, self._map(recording)[place])
-            np.multiply(window, factor, out=window)
+        work = list(zip(values, recordings.tolist(), places, factors, strict=True))
+
+        def fill(part: slice) -> None:
+            # Each window is finished while it still lies in the processor's cache.
+            for window, recording, place, factor in work[part]:
+                np.copyto(window, self._map(recording)[place])
+                np.multiply(window, factor, out=window)
+                if finish is not None:
+                    finish(window)
+
+        share_out(fill, len(work), values.nbytes)
         return values
 
     def _map(self, recording: int) -> Stored:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_PANELS = 9
-SIZE_INCHES = (10.5, 6.3)
+SIZE_INCHES = (13.5, 8.1)
 _N_SERIES = 16
 
 Draw = Callable[["Axes", TrainingHistory], None]
