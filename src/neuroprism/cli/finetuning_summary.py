@@ -58,7 +58,10 @@ def summarise_seeds(runs: Sequence[Finetuned]) -> str:
         if span is not None:
             spans[name] = span
     rows.append([f"mean of {len(tested)} [95% interval over seeds]", *metric_cells(names, means, spans)])
-    return "Test results\n" + text_table(["", *(METRIC_NAMES[n] for n in names)], rows, indent="  ")
+    store = tested[0].store
+    baselines = read_baselines(store.path, split_rule=store.card.split_rule)
+    rows += [[b.title, *metric_cells(names, b.test, {})] for b in baselines if b.test]
+    return "\n".join(_table(store, "test", "Test results", rows, spans=False))
 
 
 def _tables(run: Finetuned) -> list[str]:
