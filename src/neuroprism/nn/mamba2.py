@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-from neuroprism.nn.rms_norm import rms_norm
+from neuroprism.nn.causal_conv import causal_conv_silu
+from neuroprism.nn.gated_norm import gated_norm
+from neuroprism.nn.mamba2_kernels import kernel_for
 from neuroprism.nn.ssd import ssd
 
 _EPS = 1e-5
 _SMALLEST_DT, _LARGEST_DT, _DT_FLOOR = 1e-3, 1e-1, 1e-4
 _A_RANGE = (1.0, 16.0)
+_TOKENS_AT_ONCE = 1024
+_KERNEL_CHUNK = 256
 
 
 class Mamba2(nn.Module):
     """Selective state space with a short convolution before it and a gate behind it.
 
     Parameters and their names, shapes and initial values are those of ``mamba_ssm.Mamba2``
-    (one group, no bias in the projections), so that weights carry over.
+    (one group, no bias in the projections), so that weights carry over. On CUDA its fused
+    kernels are used if they are installed.
 
     Parameters
     ----------
@@ -36,24 +40,31 @@ class Mamba2(nn.Module):
         Inner width over D.
     headdim
         Width P of a head.
+    chunk
+        Longest chunk of `ssd`; has no effect on the result. None chooses by length and decay.
 
     Raises
     ------
     ValueError
-        If the inner width is no multiple of `headdim`.
+        If a size is below 1, or the inner width is no multiple of `headdim`.
     """
 
     def __init__(
-        self, d_model: int, *, d_state: int = 64, d_conv: int = 4, expand: int = 2, headdim: int = 50
+        self,
+        d_model: int,
+        *,
+        d_state: int = 64,
+        d_conv: int = 4,
+        expand: int = 2,
+        headdim: int = 50,
+        chunk: int | None = None,
     ) -> None:
         super().__init__()
+        _check_sizes(
+            d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand, headdim=headdim, chunk=chunk
+        )
         inner = expand * d_model
-        if inner % headdim:
-            raise ValueError(
-                f"expand x d_model = {inner} is no multiple of headdim = {headdim}; "
-                f"take a headdim that divides {inner}, e.g. {math.gcd(inner, headdim)}"
-            )
-        self.d_inner, self.d_state, self.headdim = inner, d_state, headdim
+        self.d_inner, self.d_state, self.headdim, self.chunk = inner, d_state, headdim, chunk
         n_heads, n_convolved = inner // headdim, inner + 2 * d_state
         self.in_proj = nn.Linear(d_model, inner + n_convolved + n_heads, bias=False)
         self.conv1d = nn.Conv1d(n_convolved, n_convolved, d_conv, groups=n_convolved)
@@ -79,34 +90,55 @@ class Mamba2(nn.Module):
         reverse
             Run from the last token to the first, as if both input and output were flipped.
         """
-        if reverse:
-            return self.forward(u.flip(1)).flip(1)
-        z, x, directions, dt = self._project(u)
-        taps, bias, inner = self.conv1d.weight[:, 0], self.conv1d.bias, self.d_inner
-        assert bias is not None
-        x = causal_conv_silu(x, taps[:inner], bias[:inner])
-        B, C = causal_conv_silu(directions, taps[inner:], bias[inner:]).chunk(2, dim=-1)
+        kernel = kernel_for(u.device, u.dtype, self.conv1d.weight.shape[-1])
+        run = self._mix if kernel is None else self._by_kernel(kernel)
+        if u.device.type != "cpu":
+            return run(u.flip(1)).flip(1) if reverse else run(u)
+        # Samples are independent: a few at a time stay in the cache of the processor.
+        parts = torch.split(u, max(1, _TOKENS_AT_ONCE // max(1, u.shape[1])))
+        outputs = [run(part.flip(1)).flip(1) if reverse else run(part) for part in parts]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _mix(self, u: Tensor) -> Tensor:
+        n_heads, inner, n_state = len(self.D), self.d_inner, self.d_state
+        # Three products instead of one whose parts lie interleaved: each is read and written several times.
+        sizes = [inner, inner + 2 * n_state, n_heads]
+        z, convolved, dt = (F.linear(u, rows) for rows in torch.split(self.in_proj.weight, sizes))
+        convolved = causal_conv_silu(convolved, self.conv1d.weight[:, 0], self.conv1d.bias)
+        x, B, C = torch.split(convolved, [inner, n_state, n_state], dim=-1)
         wide = torch.promote_types(dt.dtype, self.dt_bias.dtype)
         y = ssd(
-            x.reshape(*x.shape[:-1], len(self.D), self.headdim),
+            x.view(*u.shape[:2], n_heads, self.headdim),
             F.softplus(dt.to(wide) + self.dt_bias),
             -torch.exp(self.A_log),
             B,
             C,
             self.D,
+            chunk=self.chunk,
         )
-        out: Tensor = self.out_proj(gated_norm(y.flatten(2), z, self.norm.weight))
-        return out
+        return F.linear(gated_norm(y.flatten(2), z, _EPS), self.out_proj.weight * self.norm.weight)
 
-    def _project(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return gate, input, directions B and C, and step sizes, each in memory of its own.
+    def _by_kernel(self, kernel: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
+        def run(u: Tensor) -> Tensor:
+            return kernel(
+                self.in_proj(u),
+                self.conv1d.weight[:, 0],
+                self.conv1d.bias,
+                self.dt_bias,
+                -torch.exp(self.A_log.float()),
+                D=self.D,
+                chunk_size=self.chunk or _KERNEL_CHUNK,
+                activation="silu",
+                rmsnorm_weight=self.norm.weight,
+                rmsnorm_eps=_EPS,
+                outproj_weight=self.out_proj.weight,
+                outproj_bias=None,
+                headdim=self.headdim,
+                ngroups=1,
+                norm_before_gate=False,
+            )
 
-        Four products instead of one whose parts lie interleaved: what follows
-        reads and writes every part several times.
-        """
-        sizes = [self.d_inner, self.d_inner, 2 * self.d_state, len(self.D)]
-        z, x, directions, dt = (F.linear(u, rows) for rows in torch.split(self.in_proj.weight, sizes))
-        return z, x, directions, dt
+        return run
 
 
 class _Scale(nn.Module):
@@ -117,50 +149,13 @@ class _Scale(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
 
-def gated_norm(y: Tensor, z: Tensor, weight: Tensor) -> Tensor:
-    """Return ``RMSNorm(y silu(z))`` over the last axis, in float32 at least."""
-    wide = torch.promote_types(y.dtype, torch.float32)
-    gated = y.to(wide) * F.silu(z.to(wide))
-    return rms_norm(gated, weight.to(wide), _EPS).to(z.dtype)
-
-
-def causal_conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return SiLU of a depthwise convolution that sees this token and those before it.
-
-    Parameters
-    ----------
-    x
-        (B, L, W), any strides.
-    weight
-        (W, taps); the last tap multiplies the present token.
-    bias
-        (W,).
-    """
-    convolved: Tensor = _CausalConv.apply(x, weight.to(x.dtype), bias)  # type: ignore[no-untyped-call]
-    return F.silu(convolved)
-
-
-class _CausalConv(torch.autograd.Function):
-    """A few shifted products: on the CPU faster than a convolution that first moves the channels."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        taps = weight.shape[1]
-        ctx.save_for_backward(x, weight)
-        ctx.has_bias = bias is not None  # type: ignore[attr-defined]
-        y = x * weight[:, -1] if bias is None else torch.addcmul(bias.to(x.dtype), x, weight[:, -1])
-        for lag in range(1, min(taps, x.shape[1])):
-            y[:, lag:].addcmul_(x[:, :-lag], weight[:, -1 - lag])
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        for_x = gradient * weight[:, -1]
-        for_weight = torch.zeros_like(weight)
-        for_weight[:, -1] = (gradient * x).sum(dim=(0, 1))
-        for lag in range(1, min(weight.shape[1], x.shape[1])):
-            for_x[:, :-lag].addcmul_(gradient[:, lag:], weight[:, -1 - lag])
-            for_weight[:, -1 - lag] = (gradient[:, lag:] * x[:, :-lag]).sum(dim=(0, 1))
-        return for_x, for_weight, gradient.sum(dim=(0, 1)) if ctx.has_bias else None
+def _check_sizes(*, chunk: int | None, **sizes: int) -> None:
+    for name, size in (*sizes.items(), ("chunk", 1 if chunk is None else chunk)):
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, not {size}")
+    inner, headdim = sizes["expand"] * sizes["d_model"], sizes["headdim"]
+    if inner % headdim:
+        raise ValueError(
+            f"expand x d_model = {inner} is no multiple of headdim = {headdim}; "
+            f"take a headdim that divides {inner}, e.g. {math.gcd(inner, headdim)}"
+        )

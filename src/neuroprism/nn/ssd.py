@@ -5,6 +5,8 @@ Letters: B batch, L tokens, H heads, P width of a head, N state, Q tokens of a c
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -12,11 +14,8 @@ from neuroprism.nn.chunks import even_chunk
 from neuroprism.nn.ssd_factored import LARGEST_SPAN, factored
 from neuroprism.nn.ssd_masked import masked
 
-LONGEST_CHUNK = 128
-"""Longest chunk, measured on a CPU for N = 64 and H P = 400."""
-
-SHORTER_CHUNK = 64
-"""Taken where a head decays too much within the longest chunk."""
+CHUNKS = (128, 64, 32)
+"""Longest chunks that are tried in turn, until no head decays too much within one; measured on a CPU."""
 
 
 def ssd(
@@ -67,21 +66,17 @@ def _by_heads(
 ) -> Tensor:
     """Send every head where its decay can be computed."""
     length = x.shape[1]
-    sizes = [
-        even_chunk(length, longest) for longest in ([chunk] if chunk else [LONGEST_CHUNK, SHORTER_CHUNK])
-    ]
-    if x.numel() == 0:
-        return factored(x, dt, decay, B, C, D, sizes[0])
+    sizes = [even_chunk(length, longest) for longest in ([chunk] if chunk else CHUNKS)]
     for size in sizes:
         strong = _spans(decay.detach(), size) > LARGEST_SPAN
         if not any(strong.tolist()):
             return factored(x, dt, decay, B, C, D, size)
     if all(strong.tolist()):
-        return masked(x, dt, decay, B, C, D, size)
+        return masked(x, dt, decay, B, C, D, chunk)
     mild, strong = (~strong).nonzero().flatten(), strong.nonzero().flatten()
     parts = [
-        way(x[:, :, heads], dt[:, :, heads], decay[:, :, heads], B, C, D[heads], size)
-        for way, heads in ((factored, mild), (masked, strong))
+        way(x[:, :, heads], dt[:, :, heads], decay[:, :, heads], B, C, D[heads])
+        for way, heads in ((partial(factored, size=size), mild), (partial(masked, chunk=chunk), strong))
     ]
     place = torch.argsort(torch.cat((mild, strong)))
     return torch.cat(parts, dim=2)[:, :, place]
@@ -94,7 +89,7 @@ def _spans(decay: Tensor, size: int) -> Tensor:
     """
     length = decay.shape[1]
     whole = length - length % size
-    inside = decay[:, :whole].unflatten(1, (-1, size))[:, :, 1:].sum(dim=2).flatten(0, 1)
+    inside = decay[:, :whole].reshape(-1, size, decay.shape[-1])[:, 1:].sum(dim=1)
     rest = decay[:, whole + 1 :].sum(dim=1)
     return -torch.cat((inside, rest)).amin(dim=0)
 
