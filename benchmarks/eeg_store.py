@@ -35,6 +35,7 @@ from neuroprism.eeg.store import EegStore
 
 C, S, BATCH, BUDGET = 64, 4, 32, 10.0
 WINDOWS_PER_RECORDING = 15
+ONE_THREAD = "prepared store, one thread"
 
 
 def drawn(recording: int) -> np.ndarray:
@@ -158,6 +159,7 @@ def loaders(folder: Path, n_recordings: int) -> dict[str, DataLoader[Any]]:
     return {
         "LMDB + pickle": DataLoader(old, collate_fn=PickledSamples.collate, **shuffled),
         "prepared store": DataLoader(EegDataset(store, rows), collate_fn=as_is, **shuffled),
+        ONE_THREAD: DataLoader(EegDataset(store, rows), collate_fn=as_is, **shuffled),
         "prepared store, z-scored": DataLoader(
             EegDataset(store, rows, scaling="zscore"), collate_fn=as_is, **shuffled
         ),
@@ -171,6 +173,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=1200)
     arguments = parser.parse_args()
     torch.manual_seed(0)
+    n_threads = torch.get_num_threads()
     n_recordings = max(1, arguments.windows // WINDOWS_PER_RECORDING)
     n = n_recordings * WINDOWS_PER_RECORDING
     with tempfile.TemporaryDirectory() as name:
@@ -179,6 +182,7 @@ def main() -> None:
         times: dict[str, list[float]] = {what: [] for what in measured}
         for number in range(arguments.rounds + 1):
             for what, loader in measured.items():
+                torch.set_num_threads(1 if what == ONE_THREAD else n_threads)
                 taken = seconds(loader)
                 # The first round maps files and fills caches.
                 if number:

@@ -18,7 +18,7 @@ from neuroprism.core.errors import DataError, UnknownNameError
 from neuroprism.eeg.config import EegDataConfig
 from neuroprism.eeg.dataset_registry import Dataset, datasets
 from neuroprism.eeg.prepare import prepare
-from neuroprism.eeg.splits import split_store
+from neuroprism.eeg.splits import divide
 from neuroprism.eeg.store import EegStore
 
 Declare = Callable[..., Dataset]
@@ -252,4 +252,4 @@ def test_store_without_windows_for_training_or_selection_is_refused(
     for subjects, missing in ((["0", "5"], "val"), (["3"], "train")):
         prepare(dataset, raw, tmp_path / missing, subjects=subjects, progress=False)
         with pytest.raises(DataError, match=f"no window belongs to the split '{missing}'"):
-            split_store(EegStore.open(tmp_path / missing), EegDataConfig())
+            divide(EegStore.open(tmp_path / missing), EegDataConfig())
