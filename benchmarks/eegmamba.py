@@ -146,8 +146,9 @@ def main() -> None:
     verdict = "met" if output <= TOLERANCE else "**not met**"
     print(f"## EEGMamba forward and backward on the CPU, windows {SHAPE}\n")
     print(
-        f"Equal weights, float32; {arguments.rounds} rounds in turn. Largest difference of outputs {output:.1e} "
-        f"(<= {TOLERANCE:g}: {verdict}), of gradients {slope:.1e} of the largest in their parameter.\n"
+        f"Equal weights, float32; {arguments.rounds} rounds in turn. Largest difference of outputs "
+        f"{output:.1e} (<= {TOLERANCE:g}: {verdict}), "
+        f"of gradients {slope:.1e} of the largest in their parameter.\n"
     )
     print("| mixers | threads | forward, ms | backward, ms | times neuroprism (range) | budget | |")
     print("|---|--:|--:|--:|--:|--:|---|")
