@@ -129,6 +129,8 @@ def test_bad_recording_is_left_out_on_request(
     assert not (out / "recordings" / "s5_1.npy").exists()
     # It stays named while other subjects are prepared, and no longer than it is bad.
     assert len(run(dataset, raw, out, subjects=["0"]).card.bad) == 1
+    (raw / "s5_1.npy").unlink()
+    assert run(dataset, raw, out).card.verdict.endswith("but not every recording")
     small.write_raw(raw)
     assert run(dataset, raw, out).card.bad == ()
 
