@@ -69,16 +69,16 @@ class _Factored(torch.autograd.Function):
             update = _accumulated(seen[-1] if seen else None, Bs[:, k].transpose(1, 2), drive[:, k])
             seen.append(_by_head_(update, factors.handed_on[:, k]))
             y[:, k + 1].baddbmm_(Cs[:, k + 1], seen[-1])
-        y = y.view(xs.shape).mul_(factors.rise.unsqueeze(-1)).addcmul_(xs, D[:, None])
-        out = y.flatten(1, 2)[:, : x.shape[1]]
-        ctx.save_for_backward(x, dt, decay, B, C, D, out, attention, *seen)
+        inner = y.view(xs.shape).mul_(factors.rise.unsqueeze(-1)).flatten(1, 2)[:, : x.shape[1]]
+        # Kept without the direct path, beside which the slopes of the decays would lose their digits.
+        ctx.save_for_backward(x, dt, decay, B, C, D, inner, attention, *seen)
         ctx.size = size  # type: ignore[attr-defined]
-        return out
+        return torch.addcmul(inner, x, D[:, None])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, dt, decay, B, C, D, out, attention, *seen = ctx.saved_tensors
+        x, dt, decay, B, C, D, inner, attention, *seen = ctx.saved_tensors
         size, length = ctx.size, x.shape[1]
         xs, steps, decays, Bs, Cs, slope = (chunked(t, size) for t in (x, dt, decay, B, C, gradient))
         factors = _Factors(decays)
@@ -100,14 +100,17 @@ class _Factored(torch.autograd.Function):
             for_B[:, k].baddbmm_(drive[:, k], for_update.transpose(1, 2))
         for_drive = for_drive.view(xs.shape)
         # The middle is a matter of notation: nothing depends on it, and its slope is left out.
-        direct = torch.linalg.vecdot(gradient, x)
         along = torch.linalg.vecdot(for_drive, xs).mul_(factors.fall)
-        for_c = chunked(torch.linalg.vecdot(gradient, out) - direct * D, size) - along * steps
+        for_c = chunked(torch.linalg.vecdot(gradient, inner), size) - along * steps
         for_c[:, :-1, -1] += for_last
         for_decay = for_c.flip(2).cumsum(dim=2).flip(2)
         for_x = for_drive.mul_(weight.unsqueeze(-1)).addcmul_(slope, D[:, None])
         inputs = (for_x, along, for_decay, for_B, for_C)
-        return *(t.flatten(1, 2)[:, :length] for t in inputs), direct.sum(dim=(0, 1)), None
+        return (
+            *(t.flatten(1, 2)[:, :length] for t in inputs),
+            torch.linalg.vecdot(gradient, x).sum(dim=(0, 1)),
+            None,
+        )
 
 
 def _drive(xs: Tensor, weight: Tensor) -> Tensor:
