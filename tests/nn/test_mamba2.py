@@ -7,8 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neuroprism.nn.causal_conv import causal_conv_silu
-from neuroprism.nn.gated_norm import gated_norm
 from neuroprism.nn.mamba2 import Mamba2
 from neuroprism.nn.ssd_reference import ssd_reference
 
@@ -35,7 +33,7 @@ def small(seed: int = 0, **sizes: int) -> Mamba2:
 
 def literally(block: Mamba2, u: Tensor) -> Tensor:
     """Compute the block as the paper writes it, in float64, one token after the other."""
-    weights = {name: tensor.double() for name, tensor in block.state_dict().items()}
+    weights = {name: tensor.double() for name, tensor in block.named_parameters()}
     inner, n_state, n_heads = block.d_inner, block.d_state, len(block.D)
     projected = u.double() @ weights["in_proj.weight"].T
     z, convolved, dt = projected.split([inner, inner + 2 * n_state, n_heads], dim=-1)
@@ -77,14 +75,48 @@ def test_reverse_is_flip_run_flip() -> None:
     assert not torch.allclose(block(u, reverse=True), block(u))
 
 
-def test_convolution_and_norm_by_finite_differences() -> None:
-    generator = torch.Generator().manual_seed(4)
-    x, z = (torch.randn(2, 6, 5, generator=generator, dtype=torch.float64, requires_grad=True) for _ in "xz")
-    weight = torch.randn(5, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(5, generator=generator, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(causal_conv_silu, (x, weight, bias))
-    assert torch.autograd.gradcheck(lambda x, w: causal_conv_silu(x, w, None), (x, weight))
-    assert torch.autograd.gradcheck(gated_norm, (x, z))
+def test_samples_and_both_directions_do_not_see_each_other() -> None:
+    block = small()
+    # More tokens than are taken at once, in groups that come out uneven.
+    u = torch.randn(9, 300, 12, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    for reverse in (False, True):
+        parameters = [u, *block.parameters()]
+        whole = block(u, reverse=reverse)
+        slopes = torch.autograd.grad(whole.square().sum(), parameters)
+        single = torch.cat([block(sample.unsqueeze(0), reverse=reverse) for sample in u])
+        torch.testing.assert_close(whole, single, atol=1e-5, rtol=1e-5)
+        alone = torch.autograd.grad(single.square().sum(), parameters)
+        for one, other in zip(slopes, alone, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4 * float(other.abs().max()), rtol=1e-4)
+
+
+def test_slopes_of_every_parameter_are_those_of_the_published_computation() -> None:
+    block = small().double()
+    u = torch.randn(2, 40, 12, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    literally(block, u).square().sum().backward()
+    wanted = {name: p.grad for name, p in block.named_parameters()}
+    block.zero_grad()
+    block(u).square().sum().backward()
+    for name, parameter in block.named_parameters():
+        torch.testing.assert_close(parameter.grad, wanted[name], atol=1e-9, rtol=1e-9, msg=name)
+
+
+def test_two_runs_are_equal_to_the_last_bit() -> None:
+    block = small()
+    u = torch.randn(6, 256, 12, generator=torch.Generator().manual_seed(6))
+    runs = []
+    for _ in range(2):
+        block.zero_grad()
+        y = block(u)
+        y.square().sum().backward()
+        runs.append([y, *(p.grad for p in block.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
+
+
+def test_the_chunk_has_no_effect() -> None:
+    block, other = small().double(), small(chunk=7).double()
+    u = torch.randn(2, 40, 12, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    torch.testing.assert_close(block(u), other(u), atol=1e-12, rtol=1e-12)
 
 
 def test_initial_values_are_those_of_the_library() -> None:
@@ -123,6 +155,12 @@ def test_dynamics_have_no_weight_decay() -> None:
 def test_sizes_that_do_not_fit_are_refused_with_a_way_out() -> None:
     with pytest.raises(ValueError, match="no multiple of headdim = 50; take a headdim that divides 24"):
         Mamba2(12)
+
+
+@pytest.mark.parametrize("name", ["d_state", "d_conv", "expand", "headdim", "chunk"])
+def test_sizes_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
+        Mamba2(12, **{"headdim": 8, name: 0})
 
 
 def test_bfloat16_autocast_stays_near() -> None:

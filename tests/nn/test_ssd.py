@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from neuroprism.nn.chunks import even_chunk
 from neuroprism.nn.ssd import ssd
+from neuroprism.nn.ssd_factored import factored
+from neuroprism.nn.ssd_masked import masked
 from neuroprism.nn.ssd_reference import ssd_reference
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
@@ -67,13 +70,66 @@ def test_the_chunk_has_no_effect(
     compare(inputs(n_batch, length, dtype=torch.float64, largest_step=largest_step, seed=seed), chunk)
 
 
-@pytest.mark.parametrize("largest_step", [5.0, 50.0, 1000.0])
-def test_decay_beyond_the_range_of_float32_stays_exact(largest_step: float) -> None:
-    tensors = inputs(2, 150, dtype=torch.float32, largest_step=largest_step)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("largest_step", [0.3, 1.0, 5.0, 50.0, 1000.0])
+def test_decay_of_any_strength_stays_exact(largest_step: float, dtype: torch.dtype) -> None:
+    compare(inputs(2, 150, dtype=dtype, largest_step=largest_step), None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("chunk", [None, 16])
+def test_heads_of_mild_and_of_strong_decay_stand_side_by_side(chunk: int | None, dtype: torch.dtype) -> None:
+    tensors = inputs(2, 140, dtype=dtype, n_heads=5)
+    with torch.no_grad():
+        tensors[2].copy_(torch.tensor([-0.1, -500.0, -16.0, -3000.0, -1.0]))
+    compare(tensors, chunk)
+
+
+def test_slopes_of_small_steps_keep_their_digits_beside_a_large_direct_path() -> None:
+    tensors = inputs(2, 256, dtype=torch.float32, largest_step=1e-3)
+    with torch.no_grad():
+        tensors[5].mul_(30)
     y, expected = ssd(*tensors), ssd_reference(*tensors)
-    scale = float(expected.detach().abs().max())
-    torch.testing.assert_close(y.double() / scale, expected / scale, atol=1e-5, rtol=0)
-    assert all(torch.isfinite(g).all() for g in torch.autograd.grad(y.sum(), tensors))
+    found = torch.autograd.grad(y.square().sum(), tensors[1:3])
+    wanted = torch.autograd.grad(expected.square().sum(), tensors[1:3])
+    for one, other in zip(found, wanted, strict=True):
+        assert float((one - other).abs().max() / other.abs().max()) < 1e-5
+
+
+@given(
+    length=st.integers(1, 70),
+    chunk=st.integers(1, 80),
+    largest_step=st.sampled_from([1e-3, 0.1, 10.0]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=20, deadline=None)
+def test_masks_do_what_factors_do(length: int, chunk: int, largest_step: float, seed: int) -> None:
+    x, dt, A, B, C, D = inputs(2, length, dtype=torch.float64, largest_step=largest_step, seed=seed)
+    y = masked(x, dt, dt * A, B, C, D, chunk)
+    torch.testing.assert_close(y, ssd_reference(x, dt, A, B, C, D), atol=1e-10, rtol=1e-10)
+    if largest_step < 1:
+        size = even_chunk(length, chunk)
+        torch.testing.assert_close(factored(x, dt, dt * A, B, C, D, size), y, atol=1e-10, rtol=1e-10)
+
+
+@given(length=st.integers(1, 3000), longest=st.integers(1, 300))
+def test_chunks_are_even(length: int, longest: int) -> None:
+    size = even_chunk(length, longest)
+    n_chunks = -(-length // size)
+    assert 1 <= size <= longest
+    assert n_chunks * size - length < n_chunks
+
+
+def test_no_sample_at_all() -> None:
+    x, dt, A, B, C, D = inputs(2, 5, dtype=torch.float32)
+    assert ssd(x[:0], dt[:0], A, B[:0], C[:0], D).shape == (0, 5, 3, 5)
+
+
+def test_not_a_number_is_not_hidden() -> None:
+    x, dt, A, B, C, D = (t.detach() for t in inputs(1, 20, dtype=torch.float32))
+    dt[0, 5, 1] = torch.nan
+    y = ssd(x, dt, A, B, C, D)
+    assert torch.isnan(y[0, 5:, 1]).all()
 
 
 def test_a_token_without_a_step_changes_nothing_but_its_own_output() -> None:

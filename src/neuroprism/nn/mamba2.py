@@ -127,7 +127,7 @@ class Mamba2(nn.Module):
                 self.dt_bias,
                 -torch.exp(self.A_log.float()),
                 D=self.D,
-                chunk_size=self.chunk or _KERNEL_CHUNK,
+                chunk_size=_KERNEL_CHUNK,
                 activation="silu",
                 rmsnorm_weight=self.norm.weight,
                 rmsnorm_eps=_EPS,

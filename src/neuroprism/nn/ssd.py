@@ -66,6 +66,8 @@ def _by_heads(
 ) -> Tensor:
     """Send every head where its decay can be computed."""
     length = x.shape[1]
+    if x.numel() == 0:
+        return x * D[:, None]
     sizes = [even_chunk(length, longest) for longest in ([chunk] if chunk else CHUNKS)]
     for size in sizes:
         strong = _spans(decay.detach(), size) > LARGEST_SPAN
