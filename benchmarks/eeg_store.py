@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from neuroprism.eeg.dataset import EegDataset, as_is
 from neuroprism.eeg.dataset_registry import Dataset as Declared
 from neuroprism.eeg.dataset_registry import register
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.recordings import Found, Recording, Windows
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
 from neuroprism.eeg.split_rules import BySubjectNumber

@@ -23,7 +23,7 @@ def prepare(
 ) -> None:
     """Cut raw recordings into the windows of a dataset; what an earlier run finished is reused."""
     from neuroprism.eeg.catalog import datasets
-    from neuroprism.eeg.prepare import prepare as prepare_store
+    from neuroprism.eeg.preparation import prepare as prepare_store
 
     report = prepare_store(datasets[name], raw, out, subjects=subjects, jobs=jobs, skip_bad=skip_bad)
     typer.echo(report.text())

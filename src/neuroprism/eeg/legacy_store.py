@@ -19,7 +19,7 @@ from neuroprism.eeg.checks import LARGEST_UV, amplitude_uv
 from neuroprism.eeg.dataset_registry import Dataset
 from neuroprism.eeg.legacy_names import LegacyName, natural_order, parse_name
 from neuroprism.eeg.legacy_samples import LegacyKey, LegacySample, LegacySamples, open_samples
-from neuroprism.eeg.prepare_report import PrepareReport
+from neuroprism.eeg.preparation_report import PrepareReport
 from neuroprism.eeg.recordings import Recording, Windows
 from neuroprism.eeg.signal import resample
 from neuroprism.eeg.spec import DatasetSpec

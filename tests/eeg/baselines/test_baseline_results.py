@@ -14,7 +14,7 @@ import pytest
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.baselines import read_baselines, run_baselines, write_baselines
 from neuroprism.eeg.dataset_registry import Dataset, datasets
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.recordings import Found, Recording, Windows
 from neuroprism.eeg.spec import DatasetSpec
 from neuroprism.eeg.split_rules import BySubjectNumber

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from neuroprism.eeg.dataset_registry import Dataset, datasets
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.store import EegStore
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from neuroprism.eeg.dataset import EegBatch, EegDataset, as_is, standardise
 from neuroprism.eeg.dataset_registry import Dataset
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.store import EegStore
 from neuroprism.train.data_order import DataLoaderConfig, make_loader
 

@@ -17,7 +17,7 @@ import pytest
 from neuroprism.core.errors import DataError, UnknownNameError
 from neuroprism.eeg.config import EegDataConfig
 from neuroprism.eeg.dataset_registry import Dataset, datasets
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.splits import divide
 from neuroprism.eeg.store import EegStore
 

@@ -14,7 +14,7 @@ import pytest
 
 from neuroprism.core.errors import DataError, NeuroprismError
 from neuroprism.eeg.dataset_registry import Dataset
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.store import EegStore
 
 Declare = Callable[..., Dataset]
@@ -178,7 +178,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import small_dataset
 from pathlib import Path
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 if __name__ == "__main__":
     prepare(small_dataset.make_dataset(), Path("raw"), Path("store"))
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 from neuroprism.core.errors import DataError
 from neuroprism.core.records import Split
 from neuroprism.eeg.dataset_registry import Dataset
-from neuroprism.eeg.prepare_report import PrepareReport
+from neuroprism.eeg.preparation_report import PrepareReport
 from neuroprism.eeg.recordings import Found, Recording, Skipped
 from neuroprism.eeg.spec import DatasetSpec
 from neuroprism.eeg.split_rules import BySortedFiles, SplitPlan

@@ -14,7 +14,7 @@ import pytest
 
 from neuroprism.core.errors import ConfigError, DataError
 from neuroprism.eeg.dataset_registry import Dataset
-from neuroprism.eeg.prepare import prepare
+from neuroprism.eeg.preparation import prepare
 from neuroprism.eeg.recordings import Recording
 from neuroprism.eeg.split_rules import AsProvided, BySortedFiles, ByTrial
 from neuroprism.eeg.store import EegStore
