@@ -14,6 +14,7 @@ from neuroprism.abr.heads import LatencyPrior
 from neuroprism.abr.model import build_model
 from neuroprism.abr.model_config import ModelConfig
 from neuroprism.core.config import load
+from neuroprism.eeg.config import EegConfig
 
 PRIOR = LatencyPrior(mean=0.6, sd=0.1)
 
@@ -24,9 +25,11 @@ def shipped(repository: Path, name: str) -> AbrConfig:
 
 def test_all_shipped_configurations_load(repository: Path) -> None:
     names = {path.name for path in (repository / "configs").glob("*.yaml")}
-    assert names >= {"config.yaml", "abr_large.yaml"}
-    for name in names:
+    assert names == {"config.yaml", "abr_large.yaml", "eeg.yaml"}
+    for name in names - {"eeg.yaml"}:
         assert shipped(repository, name).project.name == "abr"
+    # The published recipe is the default one.
+    assert load(EegConfig, file=repository / "configs" / "eeg.yaml") == EegConfig()
 
 
 def test_the_shipped_network_is_the_default_one(repository: Path) -> None:

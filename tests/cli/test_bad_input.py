@@ -153,7 +153,8 @@ def test_folder_without_permission(refused: Callable[..., str], monkeypatch: pyt
     ("words", "expected"),
     [
         (["trian"], ["No such command 'trian'", "train"]),
-        (["simulate", "eeg"], ["No such command 'eeg'"]),
+        (["simulate", "ecg"], ["No such command 'ecg'"]),
+        (["simulate", "eeg"], ["NAME"]),
         (["plot", "abr"], ["DATA"]),
         (["train", "--config"], ["--config", "argument"]),
     ],
