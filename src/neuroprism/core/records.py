@@ -186,12 +186,20 @@ class EpochRecord(Event, tag="epoch"):
 class Alert(Event, tag="alert"):
     """Something that a person should look at.
 
+    An alert is raised once, updated while its cause lasts and closed when it has
+    passed. A record of it is written when it is raised, when it becomes more
+    severe, when it is closed and, if it still lasts, when the run ends; records
+    of one alert agree in rule, kind, component and `first_seen`, and the last of
+    them holds.
+
     Attributes
     ----------
     rule, kind
         Which rule spoke, and the kind of fault from the fixed vocabulary.
     component
         Component at fault; absent where the whole run is meant.
+    step, epoch
+        Where the evidence lies, e.g. the step of a spike.
     message
         One sentence with the numbers.
     evidence
@@ -200,6 +208,14 @@ class Alert(Event, tag="alert"):
         What to change: the configuration key and a proposed value.
     stop
         The rule asks the loop to stop; only the loop decides.
+    first_seen, last_seen
+        Optimizer steps at which a rule first and last said so.
+    count
+        How often it said so.
+    state
+        `closed` once it has passed.
+    at_end
+        Written because the run ended; a run that goes on after all drops it.
     """
 
     rule: str
@@ -212,6 +228,40 @@ class Alert(Event, tag="alert"):
     evidence: dict[str, Any] = msgspec.field(default_factory=dict)
     advice: str | None = None
     stop: bool = False
+    first_seen: int | None = None
+    last_seen: int | None = None
+    count: int = 1
+    state: Literal["open", "closed"] = "open"
+    at_end: bool = False
+
+    def key(self) -> tuple[str, str, str | None, int | None]:
+        """Return what the records of one alert have in common."""
+        return self.rule, self.kind, self.component, self.first_seen
+
+
+class Gradients(Event, tag="gradients"):
+    """Gradients taken apart at one optimizer step.
+
+    Attributes
+    ----------
+    norms
+        Norm of the gradient of each raw, unweighted component on the parameters
+        that all components share.
+    cosines
+        Cosine between the gradients of two components, by ``"first|second"`` in
+        the order of the components; absent where a norm is 0.
+    clip_rate
+        Share of the steps since the last such record whose gradient was clipped.
+    update_ratios
+        Norm of the last update over norm of the weights, by top-level module.
+    """
+
+    step: int
+    epoch: int
+    norms: dict[str, float] = msgspec.field(default_factory=dict)
+    cosines: dict[str, float] = msgspec.field(default_factory=dict)
+    clip_rate: float | None = None
+    update_ratios: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Note(Event, tag="note"):
@@ -258,4 +308,6 @@ class Finished(Event, tag="finished"):
     message: str | None = None
 
 
-AnyEvent = Started | Resumed | EpochRecord | Alert | Note | CheckpointSaved | TestRecord | Finished
+AnyEvent = (
+    Started | Resumed | EpochRecord | Alert | Gradients | Note | CheckpointSaved | TestRecord | Finished
+)

@@ -14,12 +14,13 @@ Examples
 
 from __future__ import annotations
 
-from neuroprism.core.records import Alert, Component, EpochRecord, RunRecord, TestRecord
-from neuroprism.monitor.history import History, Rule
+from neuroprism.core.records import Alert, Component, EpochRecord, Gradients, RunRecord, TestRecord
+from neuroprism.monitor.facts import RunFacts
+from neuroprism.monitor.history import History
 from neuroprism.monitor.monitor import Monitor
 from neuroprism.monitor.reading import read_events, read_run, read_steps, run_status
 from neuroprism.monitor.resume import ResumePoint
-from neuroprism.monitor.rules import rules
+from neuroprism.monitor.rules import Rule, rule, rules
 from neuroprism.monitor.silent import SilentMonitor
 from neuroprism.monitor.sinks import Record, Sink
 from neuroprism.monitor.window import StepWindow
@@ -28,11 +29,13 @@ __all__ = [
     "Alert",
     "Component",
     "EpochRecord",
+    "Gradients",
     "History",
     "Monitor",
     "Record",
     "ResumePoint",
     "Rule",
+    "RunFacts",
     "RunRecord",
     "SilentMonitor",
     "Sink",
@@ -41,6 +44,7 @@ __all__ = [
     "read_events",
     "read_run",
     "read_steps",
+    "rule",
     "rules",
     "run_status",
 ]

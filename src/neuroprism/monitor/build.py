@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neuroprism.monitor.history import Rule
-from neuroprism.monitor.rules import rules
+from neuroprism.monitor.rules import Rule, rules
 from neuroprism.monitor.sinks import EventsFile, RunFile, Sink, StepsFile, TrainingLog
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -14,6 +14,7 @@ from neuroprism.core.records import (
     Component,
     EpochRecord,
     Finished,
+    Gradients,
     Note,
     Severity,
     Status,
@@ -26,15 +27,17 @@ from neuroprism.monitor.components import as_components, combine, with_total
 from neuroprism.monitor.ending import close_at_exit, how_it_ended
 from neuroprism.monitor.epoch_means import EpochMeans
 from neuroprism.monitor.fan_out import FanOut, harmless
+from neuroprism.monitor.facts import facts_of
 from neuroprism.monitor.histograms import Histogram, Histograms
-from neuroprism.monitor.history import Rule
 from neuroprism.monitor.layout import name_in_run
 from neuroprism.monitor.opening import open_run
 from neuroprism.monitor.results import results_on_test_set
 from neuroprism.monitor.resume import ResumePoint
-from neuroprism.monitor.rules import RuleEngine
+from neuroprism.monitor.rules import Rule, RuleEngine
+from neuroprism.monitor.rules.rule import Judge
 from neuroprism.monitor.scalars import floats, to_float
 from neuroprism.monitor.sinks.protocol import Record, Sink
+from neuroprism.monitor.window import StepWindow
 
 T = TypeVar("T")
 
@@ -67,8 +70,10 @@ class Monitor:
         Where the record goes; None: bar, console and all files.
     rules
         What judges the record; None: every registered rule.
+    stop_on
+        Severities of alerts that ask the loop to stop.
     on_alert
-        Called with every alert.
+        Called with every alert that is raised, grows more severe or is closed.
     config
         Resolved configuration, kept beside the run.
     seed
@@ -117,7 +122,8 @@ class Monitor:
         log_frequency: int = 100,
         flush_seconds: float = 1.0,
         sinks: Sequence[Sink] | None = None,
-        rules: Sequence[Rule] | None = None,
+        rules: Sequence[Rule | Judge] | None = None,
+        stop_on: Collection[Severity] = (),
         on_alert: Callable[[Alert], None] | None = None,
         config: Mapping[str, Any] | None = None,
         seed: int | None = None,
@@ -136,7 +142,8 @@ class Monitor:
         self._on_alert = harmless(on_alert, "on_alert")
         self._pending = PendingSteps(self.components)
         self._means = EpochMeans(self.components)
-        self._engine = RuleEngine(self.components, default_rules() if rules is None else rules)
+        facts = facts_of(self.components, config, n_epochs=n_epochs, steps_per_epoch=steps_per_epoch)
+        self._engine = RuleEngine(facts, default_rules() if rules is None else rules, stop_on=stop_on)
         if sinks is None:
             sinks = default_sinks(log_frequency, steps_per_epoch=steps_per_epoch)
         opening = open_run(
@@ -168,6 +175,9 @@ class Monitor:
         if resume.state:
             self._means.load_state_dict(resume.state["means"])
             self._clock.load_state_dict(resume.state)
+            if "rules" in resume.state:
+                self._engine.load_state_dict(resume.state["rules"])
+                self.alerts += self._engine.open_alerts()
 
     def combine(self, losses: Mapping[str, T]) -> T:
         """Return ``sum(weight x loss)``, differentiable where the losses are.
@@ -253,8 +263,7 @@ class Monitor:
         window = self._pending.take(first_step=self.n_steps - n + 1, epoch=self.epoch_number)
         self._means.add(window)
         self._fan_out.write(window)
-        for alert in self._engine.look(window):
-            self._alert(alert)
+        self._judge(window)
 
     def epoch(
         self,
@@ -308,8 +317,7 @@ class Monitor:
         self._clock.next_epoch()
         self.epoch_number += 1
         self._emit(record)
-        for alert in self._engine.look(record):
-            self._alert(alert)
+        self._judge(record)
         return record
 
     def test(self, **results: Any) -> TestRecord:
@@ -335,6 +343,27 @@ class Monitor:
         epoch = self.epoch_number
         self._emit(Histograms(step=self.n_steps, epoch=epoch, weights=weights, gradients=gradients))
 
+    def gradients(
+        self,
+        *,
+        norms: Mapping[str, Any],
+        cosines: Mapping[str, Any] | None = None,
+        clip_rate: float | None = None,
+        update_ratios: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record gradients taken apart after the last step; for the arguments see `Gradients`."""
+        self.flush()
+        record = Gradients(
+            step=self.n_steps,
+            epoch=self.epoch_number,
+            norms=floats(norms, "gradient norm"),
+            cosines=floats(cosines, "cosine"),
+            clip_rate=clip_rate,
+            update_ratios=floats(update_ratios, "update ratio"),
+        )
+        self._emit(record)
+        self._judge(record)
+
     def note(self, message: str, *, severity: Severity = "info") -> None:
         """Record a line for people."""
         self.flush()
@@ -350,6 +379,7 @@ class Monitor:
             "step": self.n_steps,
             "epoch": self.epoch_number - 1,
             "means": self._means.state_dict(),
+            "rules": self._engine.state_dict(),
             **self._clock.state_dict(),
         }
 
@@ -359,6 +389,10 @@ class Monitor:
             return
         try:
             self.flush()
+            if status != "interrupted":
+                # An interrupted run is expected to go on: nothing is said of its last steps yet.
+                for alert in self._engine.finish():
+                    self._alert(alert)
         finally:
             # A broken device may fail the flush; the record ends properly all the same.
             self._emit(Finished(status=status, message=message))
@@ -379,8 +413,13 @@ class Monitor:
             raise RuntimeError("the monitor is closed")
         self._fan_out.write(record)
 
+    def _judge(self, record: StepWindow | EpochRecord | Gradients) -> None:
+        for alert in self._engine.look(record):
+            self._alert(alert)
+
     def _alert(self, alert: Alert) -> None:
-        self.alerts.append(alert)
+        if all(alert is not known for known in self.alerts):
+            self.alerts.append(alert)
         if alert.stop and self.stop_requested is None:
             self.stop_requested = alert
         self._fan_out.write(alert)

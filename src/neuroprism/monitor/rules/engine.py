@@ -1,93 +1,186 @@
-"""Applies rules and keeps them from repeating themselves or doing harm."""
+"""Applies rules to the history of a run and keeps them from repeating themselves or doing harm."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from neuroprism.core.records import Alert, Component, EpochRecord
-from neuroprism.monitor.history import History, Rule
+import msgspec
+
+from neuroprism.core.records import Alert, EpochRecord, Gradients, Severity
+from neuroprism.monitor.facts import RunFacts
+from neuroprism.monitor.history import History, Stream
+from neuroprism.monitor.rules.alert_book import AlertBook
+from neuroprism.monitor.rules.needs import NotChecked, unmet
+from neuroprism.monitor.rules.rule import Judge, Moment, Rule, as_rule
 from neuroprism.monitor.scalars import plain
 from neuroprism.monitor.window import StepWindow
 
 _N_EPOCHS_KEPT = 1000
+_N_GRADIENTS_KEPT = 64
 
 
 class RuleEngine:
     """Holds the history of a run and asks every rule about each new record.
 
-    One alert per rule, kind, component and severity passes in an epoch, so that
-    a trouble that grows worse is heard again. A rule that raises is disabled,
-    with one alert.
+    An alert is raised once, updated while its cause lasts and closed when it has
+    passed. A rule that raises is disabled, with one alert. Memory does not grow
+    with the run, and `state_dict` holds all of it.
+
+    Parameters
+    ----------
+    facts
+        What the run declares about itself.
+    rules
+        Asked in this order; plain functions are taken as well.
+    stop_on
+        Severities at which an alert asks the loop to stop.
     """
 
-    def __init__(self, components: tuple[Component, ...], rules: Sequence[Rule]) -> None:
-        self._components = components
-        self._rules = list(rules)
+    def __init__(
+        self, facts: RunFacts, rules: Sequence[Rule | Judge], *, stop_on: Collection[Severity] = ()
+    ) -> None:
+        self.facts = facts
+        self._rules = [as_rule(rule) for rule in rules]
+        self._stop_on = frozenset(stop_on)
+        self._stream = Stream(facts.components, gradient_clip=facts.gradient_clip)
         self._epochs: deque[EpochRecord] = deque(maxlen=_N_EPOCHS_KEPT)
+        self._gradients: deque[Gradients] = deque(maxlen=_N_GRADIENTS_KEPT)
         self._skipped_in_a_row = 0
-        self._sent: set[tuple[str, str, str | None, str]] = set()
+        self._book = AlertBook()
+        self._written: dict[int, int] = {}
 
-    def look(self, record: StepWindow | EpochRecord) -> list[Alert]:
-        """Return the alerts about a new record that were not sent in this epoch."""
-        history = self._history(record)
-        alerts = [alert for rule in tuple(self._rules) for alert in self._ask(rule, history)]
-        fresh = [alert for alert in alerts if self._is_new(alert)]
-        if isinstance(record, EpochRecord):
-            self._epochs.append(record)
-            self._sent.clear()
-        else:
-            self._skipped_in_a_row = _trailing(record, self._skipped_in_a_row)
-        return fresh
+    def look(self, record: StepWindow | EpochRecord | Gradients) -> list[Alert]:
+        """Return the alerts that a new record raises, makes more severe or closes."""
+        match record:
+            case StepWindow():
+                return self._look_at_steps(record)
+            case EpochRecord():
+                changed = list(self._judge("epoch", step=record.step, epoch=record))
+                self._epochs.append(record)
+                return changed
+            case Gradients():
+                self._gradients.append(record)
+                return list(self._judge("gradients", step=record.step))
+
+    def finish(self) -> list[Alert]:
+        """Judge what is left at the end of the run; return what that changes, and how open alerts stand."""
+        self._stream.close()
+        step = self._stream.step
+        moments: tuple[Moment, ...] = ("block", "course", "epoch")
+        changed = [
+            alert for moment in moments for alert in self._judge(moment, step=step, ended=True, closing=False)
+        ]
+        lasting = [
+            alert
+            for alert in self._book.open_alerts()
+            if all(alert is not other for other in changed) and self._written.get(id(alert)) != alert.count
+        ]
+        for alert in changed + lasting:
+            alert.at_end = True
+        return changed + lasting
+
+    def not_checked(self) -> list[NotChecked]:
+        """Return the rules that could find nothing for want of something, and of what."""
+        history = self._history()
+        return [entry for rule in self._rules if (entry := unmet(rule, history)) is not None]
 
     def remember(self, epochs: Sequence[EpochRecord]) -> None:
         """Take in the epochs of an earlier attempt, after a resume."""
         self._epochs.extend(epochs)
 
-    def _history(self, record: StepWindow | EpochRecord) -> History:
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the epochs, which the record of the run holds, as plain values."""
+        return {
+            "stream": self._stream.state_dict(),
+            "book": self._book.state_dict(),
+            "gradients": [msgspec.to_builtins(record) for record in self._gradients],
+            "skipped_in_a_row": self._skipped_in_a_row,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self._stream.load_state_dict(state["stream"])
+        self._book.load_state_dict(state["book"])
+        self._gradients.extend(msgspec.convert(record, Gradients) for record in state["gradients"])
+        self._skipped_in_a_row = int(state["skipped_in_a_row"])
+        self._written = {id(alert): alert.count for alert in self._book.open_alerts()}
+
+    def open_alerts(self) -> list[Alert]:
+        """Return the alerts that last."""
+        return self._book.open_alerts()
+
+    def _look_at_steps(self, window: StepWindow) -> list[Alert]:
+        changed: list[Alert] = []
+        if len(window):
+            changed += self._judge("window", step=int(window.step[-1]), window=window, closing=False)
+            self._skipped_in_a_row = _trailing(window, self._skipped_in_a_row)
+        for _ in self._stream.push(window):
+            step = self._stream.step
+            changed += self._judge("block", step=step)
+            if self._stream.is_course:
+                changed += self._judge("course", step=step)
+        return changed
+
+    def _history(self, **newest: Any) -> History:
         return History(
-            components=self._components,
-            window=record if isinstance(record, StepWindow) else None,
-            epoch=record if isinstance(record, EpochRecord) else None,
+            facts=self.facts,
+            stream=self._stream,
             epochs=tuple(self._epochs),
+            gradients=tuple(self._gradients),
             skipped_before=self._skipped_in_a_row,
+            **newest,
         )
+
+    def _judge(self, moment: Moment, *, step: int, closing: bool = True, **newest: Any) -> Iterator[Alert]:
+        """Ask the rules of a moment; yield the alerts that change."""
+        asked = [rule for rule in self._rules if moment in rule.moments]
+        if not asked:
+            return
+        history = self._history(**newest)
+        for rule in asked:
+            for alert in self._ask(rule, history):
+                if (changed := self._book.see(rule, alert, step=step)) is not None:
+                    self._written[id(changed)] = changed.count
+                    yield changed
+        if closing:
+            names = [rule.name for rule in self._rules if moment in _closes(rule)]
+            for alert in self._book.pass_by(names, step=step):
+                self._written.pop(id(alert), None)
+                yield alert
 
     def _ask(self, rule: Rule, history: History) -> Iterator[Alert]:
         try:
-            # An alert must be fit for JSON before it meets a sink.
-            alerts = list(rule(history))
+            alerts = [alert for alert in rule(history) if not self._is_explained(rule, alert)]
             for alert in alerts:
+                # An alert must be fit for JSON before it meets a sink.
                 alert.evidence = plain(alert.evidence)
+                alert.stop = alert.stop or alert.severity in self._stop_on
         except Exception as error:  # noqa: BLE001 - the seam: a rule never harms the training
             self._rules.remove(rule)
             alerts = [_failed(rule, error)]
         yield from alerts
 
-    def _is_new(self, alert: Alert) -> bool:
-        key = (alert.rule, alert.kind, alert.component, alert.severity)
-        if key in self._sent:
-            return False
-        self._sent.add(key)
-        return True
+    def _is_explained(self, rule: Rule, alert: Alert) -> bool:
+        return bool(rule.yields_to) and self._book.explains(rule.yields_to, alert.component)
 
 
-def rule_name(rule: Rule) -> str:
-    """Return the name of a rule for messages."""
-    while isinstance(rule, partial):
-        rule = rule.func
-    return getattr(rule, "__name__", type(rule).__name__)
+def _closes(rule: Rule) -> frozenset[str]:
+    """Return the moments that count as quiet ones for the alerts of a rule.
+
+    Flushes are no measure of time: a rule that is asked then is counted by blocks.
+    """
+    return frozenset("block" if moment == "window" else moment for moment in rule.moments)
 
 
 def _failed(rule: Rule, error: Exception) -> Alert:
-    name = rule_name(rule)
     reason = " ".join(str(error).split())
     return Alert(
-        rule=name,
+        rule=rule.name,
         kind="rule_failed",
         severity="warning",
-        message=f"alert rule '{name}' raised {type(error).__name__}: {reason}; it is off from now on",
+        message=f"alert rule '{rule.name}' raised {type(error).__name__}: {reason}; it is off from now on",
     )
 
 

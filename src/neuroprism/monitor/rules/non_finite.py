@@ -14,23 +14,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
 from neuroprism.monitor.history import History
-from neuroprism.monitor.rules.registry import rules
+from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.window import StepWindow
 
 SKIPPED_IN_A_ROW = 8
 
 
-@rules.register("non_finite")
+@rule("non_finite", at="window", quiet=8)
 def non_finite(history: History, *, severity: Severity = "critical") -> Iterator[Alert]:
-    """Name every component that became NaN or infinite, with the first step and its samples.
+    """NaN or infinity in a loss component, the total or the gradient norm.
+
+    The component is named, with the first step and its samples.
 
     Parameters
     ----------
-    history
-        The rule looks at its window only.
     severity
         Of the alerts about steps that were applied; they ask to stop when critical.
     """
@@ -53,11 +54,14 @@ def non_finite(history: History, *, severity: Severity = "critical") -> Iterator
         for skipped in (False, True):
             rows = np.flatnonzero(bad & (window.skipped == skipped))
             if len(rows):
-                yield _alert(window, int(rows[0]), name, n_rows=len(rows), severity=severity)
+                yield _alert(window, rows, name, severity=severity)
     yield from _stuck(history, window)
 
 
-def _alert(window: StepWindow, row: int, name: str | None, *, n_rows: int, severity: Severity) -> Alert:
+def _alert(
+    window: StepWindow, rows: npt.NDArray[np.intp], name: str | None, *, severity: Severity
+) -> Alert:
+    row, last, n_rows = int(rows[0]), int(rows[-1]), len(rows)
     skipped = bool(window.skipped[row])
     subject = (
         "gradient norm" if name is None else ("total loss" if name == TOTAL else f"loss component '{name}'")
@@ -83,6 +87,9 @@ def _alert(window: StepWindow, row: int, name: str | None, *, n_rows: int, sever
         evidence=_evidence(window, row, n_rows=n_rows),
         advice=_advice(window, row, name),
         stop=level == "critical",
+        first_seen=step,
+        last_seen=int(window.step[last]),
+        count=n_rows,
     )
 
 
@@ -102,6 +109,8 @@ def _stuck(history: History, window: StepWindow) -> Iterator[Alert]:
                 evidence=_evidence(window, row, n_rows=SKIPPED_IN_A_ROW),
                 advice=_advice(window, row, None),
                 stop=True,
+                first_seen=int(window.step[row]),
+                last_seen=int(window.step[row]),
             )
 
 

@@ -1,0 +1,301 @@
+"""What the latest rows were like, and which new ones stand out from them.
+
+Centre and scale of every series come from its last accepted values: the median,
+and the larger of the scaled median absolute deviation and the upper decile.
+How far an honest series strays depends on its tail, so the limit of what counts
+as a spike is read off the tail of the run itself: the deviations that were
+largest so far are extrapolated with Hill's estimator (Hill 1975, Ann. Statist.
+3, 1163) to a value that one row in `1 / TAIL_PROBABILITY` would exceed.
+
+Rows that stand out do not enter these statistics. A row of them is no spike but
+a new level, from which the statistics begin again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuroprism.monitor.history.curve import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+N_VALUES = 64
+N_BEFORE_JUDGING = 24
+N_TAIL = 12
+N_FOR_A_NEW_LEVEL = 8
+OUTLIER = 6.0
+TAIL_PROBABILITY = 1e-5
+
+_RELATIVE_FLOOR = 1e-3
+_TAIL_INDEX = (0.15, 1.0)
+_MAD = 1.4826
+_DECILE = 1.2816
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excursion:
+    """A short run of rows of one series that lay far above the rows before it.
+
+    Attributes
+    ----------
+    series
+        Column of the series.
+    step, epoch
+        Of the largest value.
+    row
+        Number of its row in the run.
+    value
+        The largest value.
+    center, scale
+        Of the accepted values before it.
+    score
+        ``(value - center) / scale``.
+    limit
+        Score that the tail of the series makes improbable.
+    n_rows
+        Rows that stood out one after the other.
+    """
+
+    series: int
+    step: int
+    epoch: int
+    row: int
+    value: float
+    center: float
+    scale: float
+    score: float
+    limit: float
+    n_rows: int = 1
+
+
+class Recent:
+    """The last accepted values of S series.
+
+    Attributes
+    ----------
+    latest
+        (8, S) last known values, outliers included, NaN where there were fewer.
+    equal_run
+        (S,) rows since the value last changed.
+    """
+
+    def __init__(self, n_series: int) -> None:
+        self.n_series = n_series
+        self.latest = np.full((N_FOR_A_NEW_LEVEL, n_series), np.nan)
+        self.equal_run = np.zeros(n_series, dtype=np.int64)
+        self._values = np.full((n_series, N_VALUES), np.nan)
+        self._n = np.zeros(n_series, dtype=np.int64)
+        self._tail = np.zeros((n_series, N_TAIL))
+        self._n_scored = np.zeros(n_series, dtype=np.int64)
+        self._open: dict[int, list[Excursion]] = {}
+
+    def centers(self) -> tuple[FloatArray, FloatArray]:
+        """Return the (S,) centre and scale of the accepted values, NaN where none is judged yet."""
+        values = self._values
+        if (self._n < N_VALUES).any():
+            with np.errstate(invalid="ignore"):
+                filled = np.sort(values, axis=1)
+            n = np.minimum(self._n, N_VALUES)
+            center = _quantile(filled, n, 0.5)
+            upper = _quantile(filled, n, 0.9)
+            deviation = _quantile(np.sort(np.abs(values - center[:, None]), axis=1), n, 0.5)
+        else:
+            ordered = np.partition(values, (31, 32, 57), axis=1)
+            center = (ordered[:, 31] + ordered[:, 32]) / 2
+            upper = ordered[:, 57]
+            deviation = np.partition(np.abs(values - center[:, None]), 32, axis=1)[:, 32]
+        floor = np.maximum(_RELATIVE_FLOOR * np.abs(center), np.finfo(np.float64).tiny)
+        scale = np.maximum(np.maximum(_MAD * deviation, (upper - center) / _DECILE), floor)
+        center[self._n < N_BEFORE_JUDGING] = np.nan
+        return center, scale
+
+    def add(
+        self, rows: FloatArray, known: BoolArray, steps: IntArray, epochs: IntArray, first_row: int
+    ) -> tuple[BoolArray, list[Excursion]]:
+        """Take in a block of rows.
+
+        Parameters
+        ----------
+        rows
+            (n, S) values, n at most 64.
+        known
+            (n, S) whether the value is there and finite.
+        steps, epochs
+            (n,) where the rows belong.
+        first_row
+            Number of the first one in the run.
+
+        Returns
+        -------
+        accepted : array
+            (n, S) known values that do not stand out.
+        excursions : list of Excursion
+            Those that ended in this block.
+        """
+        center, scale = self.centers()
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = (rows - center) / scale
+            standing_out = known & (scores > OUTLIER)
+        accepted = known & ~standing_out
+        found: list[Excursion] = []
+        places = _Places(rows=rows, scores=scores, steps=steps, epochs=epochs, first_row=first_row)
+        for series in sorted({*np.flatnonzero(standing_out.any(axis=0)).tolist(), *self._open}):
+            reference = (float(center[series]), float(scale[series]), self._limit(series))
+            out, ok = standing_out[:, series], accepted[:, series]
+            found += self._follow(series, places, out, ok, reference)
+        self._keep_tail(scores, accepted)
+        self._keep_values(rows, accepted)
+        self._keep_latest(rows, known)
+        return accepted, found
+
+    def close(self) -> list[Excursion]:
+        """Return the excursions that were still open when the run ended."""
+        return [_largest(points) for _, points in sorted(self._open.items())]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers and lists."""
+        return {
+            "latest": self.latest.tolist(),
+            "equal_run": self.equal_run.tolist(),
+            "values": self._values.tolist(),
+            "n": self._n.tolist(),
+            "tail": self._tail.tolist(),
+            "n_scored": self._n_scored.tolist(),
+            "open": [[series, [asdict(p) for p in points]] for series, points in self._open.items()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self.latest = np.array(state["latest"], dtype=np.float64)
+        self.equal_run = np.array(state["equal_run"], dtype=np.int64)
+        self._values = np.array(state["values"], dtype=np.float64)
+        self._n = np.array(state["n"], dtype=np.int64)
+        self._tail = np.array(state["tail"], dtype=np.float64)
+        self._n_scored = np.array(state["n_scored"], dtype=np.int64)
+        self._open = {int(s): [Excursion(**p) for p in points] for s, points in state["open"]}
+
+    def _limit(self, series: int) -> float:
+        """Return the score that the tail of the series makes improbable."""
+        tail = np.sort(self._tail[series])
+        least = max(tail[0], 1.0)
+        index = float(np.log(np.maximum(tail, least) / least)[1:].mean())
+        index = min(max(index, _TAIL_INDEX[0]), _TAIL_INDEX[1])
+        share = N_TAIL / max(int(self._n_scored[series]), N_TAIL)
+        return float(least * (share / TAIL_PROBABILITY) ** index)
+
+    def _follow(
+        self,
+        series: int,
+        places: _Places,
+        standing_out: BoolArray,
+        accepted: BoolArray,
+        reference: tuple[float, float, float],
+    ) -> list[Excursion]:
+        """Follow the runs of outliers of one series through a block; `accepted` is a view, corrected here."""
+        points, found = self._open.pop(series, []), []
+        for i in range(len(standing_out)):
+            if standing_out[i]:
+                points.append(places.excursion(series, i, reference))
+                if len(points) >= N_FOR_A_NEW_LEVEL:
+                    self._begin_again(series)
+                    accepted[max(0, i - len(points) + 1) :] |= standing_out[max(0, i - len(points) + 1) :]
+                    return found
+            elif accepted[i] and points:
+                found.append(_largest(points))
+                points = []
+        if points:
+            self._open[series] = points
+        for excursion in found:
+            if excursion.score < excursion.limit:
+                self._enter_tail(series, np.array([excursion.score]))
+        return found
+
+    def _begin_again(self, series: int) -> None:
+        """Forget the former level of a series."""
+        self._values[series] = np.nan
+        self._n[series] = 0
+
+    def _keep_tail(self, scores: FloatArray, accepted: BoolArray) -> None:
+        judged = accepted & ~np.isnan(scores)
+        self._n_scored += judged.sum(axis=0)
+        high = np.where(judged, scores, 0.0).max(axis=0, initial=0.0)
+        for series in np.flatnonzero(high > self._tail.min(axis=1)).tolist():
+            self._enter_tail(series, scores[judged[:, series], series])
+
+    def _enter_tail(self, series: int, scores: FloatArray) -> None:
+        both = np.concatenate([self._tail[series], scores])
+        self._tail[series] = np.partition(both, len(both) - N_TAIL)[-N_TAIL:]
+
+    def _keep_values(self, rows: FloatArray, accepted: BoolArray) -> None:
+        if accepted.all():
+            self._values = np.concatenate([self._values, rows.T], axis=1)[:, -N_VALUES:]
+        else:
+            for series in range(self.n_series):
+                new = rows[accepted[:, series], series]
+                if len(new):
+                    self._values[series] = np.concatenate([self._values[series], new])[-N_VALUES:]
+        self._n = np.minimum(self._n + accepted.sum(axis=0), N_VALUES)
+
+    def _keep_latest(self, rows: FloatArray, known: BoolArray) -> None:
+        for_all = known.all(axis=1)
+        if for_all.all():
+            whole = np.concatenate([self.latest, rows])
+            changed = whole[1:] != whole[:-1]
+            changed = changed[-len(rows) :]
+            last_change = np.where(changed.any(axis=0), changed[::-1].argmax(axis=0), -1)
+            self.equal_run = np.where(last_change >= 0, last_change + 1, self.equal_run + len(rows))
+            self.latest = whole[-N_FOR_A_NEW_LEVEL:]
+            return
+        for series in np.flatnonzero(known.any(axis=0)).tolist():
+            new = rows[known[:, series], series]
+            whole = np.concatenate([self.latest[:, series], new])
+            places = np.flatnonzero(whole[-len(new) :] != whole[-len(new) - 1 : -1])
+            n_new = len(new)
+            self.equal_run[series] = (
+                n_new - places[-1] if len(places) else self.equal_run[series] + n_new
+            )
+            self.latest[:, series] = whole[-N_FOR_A_NEW_LEVEL:]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Places:
+    """A block, from which excursions are cut."""
+
+    rows: FloatArray
+    scores: FloatArray
+    steps: IntArray
+    epochs: IntArray
+    first_row: int
+
+    def excursion(self, series: int, i: int, reference: tuple[float, float, float]) -> Excursion:
+        center, scale, limit = reference
+        return Excursion(
+            series=series,
+            step=int(self.steps[i]),
+            epoch=int(self.epochs[i]),
+            row=self.first_row + i,
+            value=float(self.rows[i, series]),
+            center=center,
+            scale=scale,
+            score=float(self.scores[i, series]),
+            limit=limit,
+        )
+
+
+def _largest(points: list[Excursion]) -> Excursion:
+    """Return the excursion that a run of outliers makes."""
+    top = max(points, key=lambda point: point.score)
+    return Excursion(**{**asdict(top), "n_rows": len(points)})
+
+
+def _quantile(ordered: FloatArray, n: IntArray, q: float) -> FloatArray:
+    """Return a quantile of rows of which the first `n` sorted values count."""
+    place = np.clip(np.rint(q * (n - 1)), 0, None).astype(np.int64)
+    values: FloatArray = np.take_along_axis(ordered, place[:, None], axis=1)[:, 0]
+    return values
