@@ -87,6 +87,18 @@ def test_gradient_norm_and_metrics_leave_skipped_steps_out() -> None:
     assert means.metrics() == {"scale": 3.75}
 
 
+def test_of_learning_rates_the_last_one_counts() -> None:
+    means = EpochMeans(COMPONENTS)
+    pending = PendingSteps(COMPONENTS)
+    for rate in (4e-4, 2e-4, None):
+        pending.add({"signal": 1.0}, lr=rate, metrics={} if rate is None else {"lr_head": 5 * rate})
+    means.add(pending.take(first_step=1, epoch=1))
+    assert means.last_lr == 2e-4
+    resumed = EpochMeans(COMPONENTS)
+    resumed.load_state_dict(json.loads(json.dumps(means.state_dict())))
+    assert resumed.metrics() == means.metrics() == {"lr_head": 5 * 2e-4}
+
+
 def test_what_was_never_given_is_absent() -> None:
     means = EpochMeans(COMPONENTS)
     pending = PendingSteps(COMPONENTS)

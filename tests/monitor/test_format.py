@@ -119,7 +119,7 @@ def test_epoch_summary(six_components: Components) -> None:
         train=VALUES,
         val={"total": 4.0, "signal": 0.9, "classification": 1.4, "peak_exist": math.nan, "threshold": 1.0},
         val_metrics={"acc": 0.81234, "macro_f1": 0.7},
-        train_metrics={"peak_error_ms": 0.25},
+        train_metrics={"peak_error_ms": 0.25, "lr_head": 5e-4},
         lr=1e-4,
     )
     assert text.epoch_lines(six_components, record, 200) == [
@@ -127,7 +127,7 @@ def test_epoch_summary(six_components: Components) -> None:
         "  Train - Total: 138.0073, Signal: 1.0295, Class: 1.9444, Peak: 0.8308, "
         "PeakLat: 2.8213, PeakAmp: 1.3438, Thresh: 130.4529",
         "  Val   - Total: 4.0000, Signal: 0.9000, Class: 1.4000, Peak: nan, Thresh: 1.0000",
-        "  LR: 1.00e-04",
+        "  LR: 1.00e-04, head: 5.00e-04",
         "  Baseline - Signal: 1.0000, Class: 1.3863, Peak: 0.6900, Thresh: 1.0000; "
         "not yet below: Class, Peak, Thresh",
         "  Metrics - balanced_accuracy: 0.8123, macro_f1: 0.7000",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neuroprism.core.records import TOTAL, Component, weighted_total
-from neuroprism.monitor.window import FloatArray, StepWindow
+from neuroprism.monitor.window import RATE_PREFIX, FloatArray, StepWindow
 
 
 class EpochMeans:
@@ -51,6 +51,9 @@ class EpochMeans:
             pairs = np.stack([np.where(given, window.grad_norm, 0.0), given], axis=1)
             self._grad_norm = _accumulate(self._grad_norm, pairs)
             for name, values in window.metrics.items():
+                if name.startswith(RATE_PREFIX):
+                    self._keep_last(name, values[window.metrics_given[name]])
+                    continue
                 weights = np.where(window.metrics_given[name] & applied, window.n_samples, 0.0)
                 pairs = np.stack([np.where(weights > 0, values * weights, 0.0), weights], axis=1)
                 self._metrics[name] = _accumulate(self._metrics.get(name, np.zeros(2)), pairs)
@@ -69,7 +72,7 @@ class EpochMeans:
         return {TOTAL: weighted_total(self._components, means), **means} if means else {}
 
     def metrics(self) -> dict[str, float]:
-        """Return the mean of every number that was passed as a metric of a step."""
+        """Return the mean of every number that was passed as a metric of a step; of a rate, the last one."""
         return {name: float(pair[0] / pair[1]) for name, pair in self._metrics.items() if pair[1] > 0}
 
     def grad_norm(self) -> float | None:
@@ -97,6 +100,11 @@ class EpochMeans:
         self._metrics = {name: np.array(pair) for name, pair in state["metrics"].items()}
         self.n_samples = state["n_samples"]
         self.last_lr = state["last_lr"]
+
+    def _keep_last(self, name: str, values: FloatArray) -> None:
+        """Let the last rate stand for the epoch, as `last_lr` does."""
+        if len(values):
+            self._metrics[name] = np.array([values[-1], 1.0])
 
     def _by_name(self, values: FloatArray) -> dict[str, float]:
         return {c.name: float(value) for c, value in zip(self._components, values, strict=True)}

@@ -23,6 +23,7 @@ from neuroprism.core.records import (
     Started,
     TestRecord,
 )
+from neuroprism.monitor.window import RATE_PREFIX
 
 Level = Literal["debug", "info", "warning", "critical"]
 Line = tuple[Level, str]
@@ -93,16 +94,23 @@ def step_line(
     return f"Step {step} - {losses_text(components, values)}{' (step not applied)' if skipped else ''}"
 
 
+def rates_text(lr: float | None, metrics: Mapping[str, float]) -> str:
+    """Return ``1.00e-04, head: 5.00e-04``: the learning rate, and those of named groups among `metrics`."""
+    named = [(name, rate) for name, rate in metrics.items() if name.startswith(RATE_PREFIX)]
+    rates = [f"{name.removeprefix(RATE_PREFIX)}: {rate:.2e}" for name, rate in named]
+    return ", ".join(rates if lr is None else [f"{lr:.2e}", *rates])
+
+
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """Return ``balanced_accuracy: 0.8123, ...`` with names written out.
 
     A metric whose name has a slash belongs to a series (``signal_by_noise/t050``): it is kept in
-    files and charts, and left out of lines.
+    files and charts, and left out of lines. Learning rates are in `rates_text`.
     """
     return ", ".join(
         f"{_METRIC_NAMES.get(name, name)}: {number(value, 4)}"
         for name, value in metrics.items()
-        if "/" not in name
+        if "/" not in name and not name.startswith(RATE_PREFIX)
     )
 
 
@@ -128,7 +136,7 @@ def epoch_lines(components: Sequence[Component], record: EpochRecord, n_epochs: 
     parts = [
         ("  Train - ", losses_text(components, record.train)),
         ("  Val   - ", losses_text(components, record.val)),
-        ("  LR: ", "" if record.lr is None else f"{record.lr:.2e}"),
+        ("  LR: ", rates_text(record.lr, record.train_metrics)),
         ("  Baseline - ", baseline_text(components, record.val)),
         ("  Metrics - ", metrics_text(record.val_metrics)),
         ("  Train metrics - ", metrics_text(record.train_metrics)),

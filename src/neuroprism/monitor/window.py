@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from neuroprism.core.records import Component
 
+RATE_PREFIX = "lr_"
+"""Begins the name of a metric that is the learning rate of a named group of parameters."""
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

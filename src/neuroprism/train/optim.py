@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from neuroprism.core.errors import DataError
+from neuroprism.monitor.window import RATE_PREFIX
 from neuroprism.train.optimizer_config import AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig
 
 BASE_RATE = "base_lr"
@@ -55,7 +56,9 @@ def parameter_groups(model: nn.Module, *, learning_rate: float, weight_decay: fl
 def named_rates(optimizer: Optimizer) -> dict[str, float]:
     """Return the present rate of every named group as ``lr_<name>``."""
     return {
-        f"lr_{group['name']}": float(group["lr"]) for group in optimizer.param_groups if group.get("name")
+        f"{RATE_PREFIX}{group['name']}": float(group["lr"])
+        for group in optimizer.param_groups
+        if group.get("name")
     }
 
 
