@@ -17,6 +17,7 @@ def test_errors_of_the_user_leave_with_2_and_others_with_1() -> None:
     ("name", "valid", "end"),
     [
         ("epohcs", ["epochs", "seed"], "; did you mean 'epochs'?"),
+        ("faced", ["FACED", "SEED-V"], "; did you mean 'FACED'?"),
         ("zzz", ["epochs", "seed"], "; valid: epochs, seed"),
         ("zzz", [], ""),
     ],

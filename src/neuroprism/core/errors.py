@@ -76,9 +76,10 @@ class UnknownNameError(UserError):
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for a near match, else the list of valid names."""
+    """Return ``"; did you mean 'x'?"`` for a near match, whatever its case, else the list of valid names."""
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    folded = {valid_name.casefold(): valid_name for valid_name in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean '{near[0]}'?"
+        return f"; did you mean '{folded[near[0]]}'?"
     return f"; valid: {', '.join(names)}" if names else ""
