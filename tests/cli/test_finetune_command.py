@@ -68,6 +68,7 @@ def test_a_run_is_recorded_completely(finetune: Callable[..., int]) -> None:
     assert len(log["train_loss"]) == 2
     assert set(log["test_results"]) >= {"acc", "pr_auc", "roc_auc", "confusion_matrix", "best_epoch"}
     assert len(log["val/bce"]) == 2
+    assert all(0 <= value <= 1 for value in log["train/accuracy"])
     card = read_run(folder)
     assert (card.task, card.status, card.seed) == ("MentalArithmetic", "finished", 3407)
     (component,) = card.components
@@ -78,6 +79,14 @@ def test_a_run_is_recorded_completely(finetune: Callable[..., int]) -> None:
     assert test.per_subject
     split = json.loads((folder / "split.json").read_text())
     assert not set(split["subjects"]["train"]) & set(split["subjects"]["val"])
+    said = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    assert {row["subject"] for row in said} == set(split["subjects"]["test"])
+    assert len({(row["recording"], row["start_s"]) for row in said}) == len(said) == split["windows"]["test"]
+    hits = [[row["output"] > 0 for row in said if row["label"] == label] for label in (0, 1)]
+    assert [len(of) - sum(of) for of in hits] + [sum(of) for of in hits] == [
+        *(row[0] for row in test.confusion_matrix or []),
+        *(row[1] for row in test.confusion_matrix or []),
+    ]
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["training"]["early_stopping"]["monitor"] == "val/roc_auc"
 
@@ -114,6 +123,8 @@ def test_eegmamba_trains_from_scratch(finetune: Callable[..., int], store: Path)
     assert finetune(*words, "--batch_size", "2") == 0
     rows = [json.loads(line) for line in Path("out/steps.jsonl").read_text().splitlines()]
     assert rows[0]["metric/lr_head"] == pytest.approx(5 * rows[0]["lr"])
+    log = json.loads(Path("out/training_log.json").read_text())
+    assert log["train/lr_head"] == pytest.approx([5 * rate for rate in log["learning_rate"]])
     notes = [event.message for event in read_events("out") if type(event).__name__ == "Note"]
     assert any("from scratch" in note for note in notes)
 

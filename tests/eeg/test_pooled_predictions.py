@@ -116,6 +116,15 @@ def test_strong_logits_keep_their_order(make_spec: SpecMaker) -> None:
     assert pooled.metrics()["roc_auc"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "regression", "sequence"])
+def test_every_window_has_a_row_in_its_order(kind: str, make_spec: SpecMaker) -> None:
+    outputs, y = _data(kind, 0)
+    found = _pool(_spec(kind, make_spec), outputs, y, [5, N - 5]).predictions()
+    assert found.index.tolist() == (np.arange(N) + 3).repeat(y[0].numel()).tolist()
+    np.testing.assert_array_equal(found.y, y.flatten())
+    np.testing.assert_array_equal(found.outputs, outputs.double().flatten(0, y.ndim - 1))
+
+
 def test_undefined_metrics_are_absent(make_spec: SpecMaker) -> None:
     one_class = _pool(make_spec(task="binary"), torch.tensor([0.3]), torch.tensor([1]), [1])
     assert one_class.metrics() == {"balanced_accuracy": 1.0, "recall/class 1": 1.0}

@@ -27,8 +27,10 @@ from neuroprism.eeg.splits import divide, manifest
 from neuroprism.eeg.store import EegStore
 from neuroprism.eeg.store_index import SPLITS
 from neuroprism.eeg.task import EegTask, TestResults
+from neuroprism.eeg.trainer import EegTrainer
 from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
+from neuroprism.monitor.layout import PREDICTIONS
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
 from neuroprism.train.data_order import make_loader
 from neuroprism.train.hardware import choose_device
@@ -36,7 +38,7 @@ from neuroprism.train.modes import RepeatedBatch
 from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
-from neuroprism.train.trainer import FitResult, Trainer
+from neuroprism.train.trainer import FitResult
 from neuroprism.train.validation import check_criterion
 
 SPLIT_FILE = "split.json"
@@ -160,7 +162,8 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
             monitor.note(line, severity="warning" if line.startswith("warning: ") else "info")
         split = strict_json.encode_pretty(manifest(run.store))
         processes.from_first(lambda: replace_bytes(run.folder / SPLIT_FILE, split))
-        trainer = Trainer(
+        trainer = EegTrainer(
+            run.task,
             config.training,
             hardware=config.hardware,
             reproducibility=config.reproducibility,
@@ -172,7 +175,7 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
         fit = trainer.fit(run.task, run.data.train, run.data.val, resume=run.checkpoint)
         seed = config.reproducibility.seed
         test = processes.from_first(
-            lambda: _test(run.task, run.data.test, fit, monitor, run.store, seed=seed)
+            lambda: _test(run.task, run.data.test, fit, monitor, run.store, folder=run.folder, seed=seed)
         )
     return Finetuned(folder=run.folder, store=run.store, task=run.task, fit=fit, test=test)
 
@@ -277,6 +280,7 @@ def _test(
     monitor: Monitor,
     store: EegStore,
     *,
+    folder: Path,
     seed: int,
 ) -> TestResults | None:
     """Evaluate the selected weights on the test split, once, after every choice was made."""
@@ -294,6 +298,7 @@ def _test(
     task.model.cpu().eval()
     with torch.no_grad():
         results = task.test(task.model, batches, subjects=store.subjects, seed=seed)
+    replace_bytes(folder / PREDICTIONS, results.predictions.lines(store))
     monitor.test(
         losses=results.evaluation.losses,
         metrics=results.evaluation.metrics,

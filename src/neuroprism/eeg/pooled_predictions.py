@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neuroprism import metrics
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.predictions import Predictions
 from neuroprism.eeg.spec import DatasetSpec
 from neuroprism.metrics import confusion, ranking, resampling
 from neuroprism.metrics.intervals import Interval, Statistic, cluster_bootstrap
@@ -105,7 +106,7 @@ class PooledPredictions:
         outputs, y = self._pooled()
         if self.spec.task == "regression" or not _usable(outputs):
             return None
-        return metrics.confusion_matrix(self._classes(outputs), y, len(self.spec.class_names))
+        return metrics.confusion_matrix(classes(outputs, self.spec), y, len(self.spec.class_names))
 
     def per_subject(self, subjects: Subjects) -> dict[str, dict[str, float]]:
         """Return the metrics of each subject.
@@ -140,15 +141,26 @@ class PooledPredictions:
         }
         return {name: interval for name, interval in found.items() if interval is not None}
 
+    def predictions(self) -> Predictions:
+        """Return the outputs of every window beside its label."""
+        outputs, y = self._pooled()
+        return Predictions(outputs=outputs.numpy(), y=y.numpy(), index=self._rows())
+
     def _pooled(self) -> tuple[Tensor, Tensor]:
         if not self._y:
             return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.long)
         return torch.cat(self._outputs), torch.cat(self._y)
 
     def _subjects_of_rows(self, subjects: Subjects) -> Subjects:
-        rows = torch.cat(self._index).numpy() if self._index else np.zeros(0, dtype=np.int64)
-        of_row: Subjects = subjects[rows]
+        of_row: Subjects = subjects[self._rows()]
         return of_row
+
+    def _rows(self) -> npt.NDArray[np.int64]:
+        """Return the number of the sample behind every window."""
+        if not self._index:
+            return np.zeros(0, dtype=np.int64)
+        rows: npt.NDArray[np.int64] = torch.cat(self._index).numpy()
+        return rows
 
     def _metrics(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
         if not _usable(outputs):
@@ -157,7 +169,7 @@ class PooledPredictions:
         if self.spec.task == "regression":
             found = {name: metric(outputs, y) for name, metric in NUMERIC_METRICS.items()}
             return _defined(found)
-        predicted, names = self._classes(outputs), self.spec.class_names
+        predicted, names = classes(outputs, self.spec), self.spec.class_names
         found = {
             name: metric(predicted, y, len(names))
             for name, metric in CLASS_METRICS.items()
@@ -176,14 +188,15 @@ class PooledPredictions:
         target = y.long().numpy()
         if name in RESAMPLED_RANKINGS:
             return resampling.of_ranking(RESAMPLED_RANKINGS[name], outputs.sigmoid().numpy(), target, groups)
-        predicted = self._classes(outputs).numpy()
+        predicted = classes(outputs, self.spec).numpy()
         return resampling.of_counts(
             RESAMPLED_COUNTS[name], predicted, target, groups, len(self.spec.class_names)
         )
 
-    def _classes(self, outputs: Tensor) -> Tensor:
-        """Return predicted labels; a binary logit above 0 is a probability above one half."""
-        return outputs.argmax(dim=-1) if self.spec.task == "multiclass" else (outputs > 0).long()
+
+def classes(outputs: Tensor, spec: DatasetSpec) -> Tensor:
+    """Return predicted labels; a binary logit above 0 is a probability above one half."""
+    return outputs.argmax(dim=-1) if spec.task == "multiclass" else (outputs > 0).long()
 
 
 def _usable(outputs: Tensor) -> bool:

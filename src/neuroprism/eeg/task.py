@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from neuroprism.eeg.dataset import EegBatch
 from neuroprism.eeg.objective import EegObjective
-from neuroprism.eeg.pooled_predictions import PooledPredictions
+from neuroprism.eeg.pooled_predictions import PooledPredictions, classes
+from neuroprism.eeg.predictions import Predictions
 from neuroprism.eeg.spec import DatasetSpec
 from neuroprism.metrics.intervals import Interval
 from neuroprism.train.task import Evaluation, LossTerms, Task
@@ -33,6 +34,8 @@ class TestResults:
         Metrics of each subject.
     intervals
         95% interval of each metric over subjects; absent with one subject.
+    predictions
+        Of every sample.
     """
 
     __test__ = False
@@ -41,6 +44,7 @@ class TestResults:
     confusion_matrix: list[list[int]] | None
     per_subject: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
+    predictions: Predictions
 
 
 class EegTask(Task[EegBatch]):
@@ -58,6 +62,11 @@ class EegTask(Task[EegBatch]):
         Labels of the two splits, for the baseline of the loss.
     data_fingerprint
         Of the store, so that a resume notices other data.
+
+    Attributes
+    ----------
+    batch_metrics
+        Metrics of the training batch that `losses` saw last, on its device.
     """
 
     def __init__(
@@ -77,10 +86,15 @@ class EegTask(Task[EegBatch]):
         self.objective = EegObjective(spec, label_smoothing=label_smoothing)
         self.components = (self.objective.component(train_y, val_y),)
         self.metric_names = PooledPredictions.metric_names(spec)
+        self.batch_metrics: dict[str, Tensor] = {}
 
     def losses(self, model: nn.Module, batch: EegBatch) -> LossTerms:
         """Return the loss of a batch."""
-        return LossTerms(values={self.objective.name: self.objective(model(batch.x), batch.y)})
+        outputs = model(batch.x)
+        if self.spec.task != "regression":
+            right = classes(outputs.detach(), self.spec) == batch.y
+            self.batch_metrics = {"accuracy": right.float().mean()}
+        return LossTerms(values={self.objective.name: self.objective(outputs, batch.y)})
 
     def evaluate(
         self, model: nn.Module, batches: Iterable[EegBatch], *, compute_metrics: bool = True
@@ -115,6 +129,7 @@ class EegTask(Task[EegBatch]):
             confusion_matrix=pooled.confusion_matrix(),
             per_subject=pooled.per_subject(subjects),
             intervals=pooled.intervals(subjects, seed=seed),
+            predictions=pooled.predictions(),
         )
 
     def n_samples(self, batch: EegBatch) -> int:

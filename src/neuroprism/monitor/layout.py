@@ -13,6 +13,7 @@ STEPS_SUPERSEDED = "steps.superseded.jsonl"
 EVENTS_SUPERSEDED = "events.superseded.jsonl"
 TRAINING_LOG = "training_log.json"
 TEXT_LOG = "training.log"
+PREDICTIONS = "predictions.jsonl"
 
 WRITTEN = (
     RUN,
@@ -26,6 +27,7 @@ WRITTEN = (
     TEXT_LOG,
     "events.out.tfevents.*.neuroprism",
     "tracker.json",
+    PREDICTIONS,
     "checkpoints/last.pt",
     "checkpoints/best.pt",
     "figures/training_progress.png",
