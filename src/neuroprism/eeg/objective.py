@@ -53,9 +53,7 @@ class EegObjective:
             name=self.name,
             label=LABELS[self.name],
             baseline=self._baseline(np.ravel(train_y), np.ravel(val_y)),
-            lower_bound=smoothing_floor(self.n_classes, self.label_smoothing)
-            if self.label_smoothing
-            else None,
+            lower_bound=self._lower_bound(),
         )
 
     def _lower_bound(self) -> float | None:
