@@ -31,7 +31,9 @@ N_TAIL = 12
 N_FOR_A_NEW_LEVEL = 8
 OUTLIER = 6.0
 TAIL_PROBABILITY = 1e-5
+HIGHER_THAN_EVER = 1.5
 
+_FALLEN_BACK = 0.5
 _RELATIVE_FLOOR = 1e-3
 _TAIL_INDEX = (0.15, 1.0)
 _MAD = 1.4826
@@ -58,6 +60,8 @@ class Excursion:
         ``(value - center) / scale``.
     limit
         Score that the tail of the series makes improbable.
+    tallest
+        Largest rise of an earlier row above its neighbours.
     n_rows
         Rows that stood out one after the other.
     """
@@ -71,6 +75,7 @@ class Excursion:
     scale: float
     score: float
     limit: float
+    tallest: float
     n_rows: int = 1
 
 
@@ -93,6 +98,7 @@ class Recent:
         self._n = np.zeros(n_series, dtype=np.int64)
         self._tail = np.zeros((n_series, N_TAIL))
         self._n_scored = np.zeros(n_series, dtype=np.int64)
+        self._tallest = np.zeros(n_series)
         self._open: dict[int, list[Excursion]] = {}
 
     def centers(self) -> tuple[FloatArray, FloatArray]:
@@ -146,10 +152,16 @@ class Recent:
         found: list[Excursion] = []
         places = _Places(rows=rows, scores=scores, steps=steps, epochs=epochs, first_row=first_row)
         for series in sorted({*np.flatnonzero(standing_out.any(axis=0)).tolist(), *self._open}):
-            reference = (float(center[series]), float(scale[series]), self._limit(series))
+            reference = _Reference(
+                center=float(center[series]),
+                scale=float(scale[series]),
+                limit=self._limit(series),
+                tallest=float(self._tallest[series]),
+            )
             out, ok = standing_out[:, series], accepted[:, series]
             found += self._follow(series, places, out, ok, reference)
         self._keep_tail(scores, accepted)
+        self._keep_tallest(rows, known, center, found)
         self._keep_values(rows, accepted)
         self._keep_latest(rows, known)
         return accepted, found
@@ -167,6 +179,7 @@ class Recent:
             "n": self._n.tolist(),
             "tail": self._tail.tolist(),
             "n_scored": self._n_scored.tolist(),
+            "tallest": self._tallest.tolist(),
             "open": [[series, [asdict(p) for p in points]] for series, points in self._open.items()],
         }
 
@@ -178,6 +191,7 @@ class Recent:
         self._n = np.array(state["n"], dtype=np.int64)
         self._tail = np.array(state["tail"], dtype=np.float64)
         self._n_scored = np.array(state["n_scored"], dtype=np.int64)
+        self._tallest = np.array(state["tallest"], dtype=np.float64)
         self._open = {int(s): [Excursion(**p) for p in points] for s, points in state["open"]}
 
     def _limit(self, series: int) -> float:
@@ -195,7 +209,7 @@ class Recent:
         places: _Places,
         standing_out: BoolArray,
         accepted: BoolArray,
-        reference: tuple[float, float, float],
+        reference: _Reference,
     ) -> list[Excursion]:
         """Follow the runs of outliers of one series through a block; `accepted` is a view, corrected here."""
         points, found = self._open.pop(series, []), []
@@ -205,7 +219,9 @@ class Recent:
                 if len(points) >= N_FOR_A_NEW_LEVEL:
                     self._begin_again(series)
                     accepted[max(0, i - len(points) + 1) :] |= standing_out[max(0, i - len(points) + 1) :]
-                    return found
+                    peak = _largest(points)
+                    falls_back = points[-1].value - peak.center < _FALLEN_BACK * (peak.value - peak.center)
+                    return [*found, peak] if falls_back else found
             elif accepted[i] and points:
                 found.append(_largest(points))
                 points = []
@@ -227,6 +243,21 @@ class Recent:
         high = np.where(judged, scores, 0.0).max(axis=0, initial=0.0)
         for series in np.flatnonzero(high > self._tail.min(axis=1)).tolist():
             self._enter_tail(series, scores[judged[:, series], series])
+
+    def _keep_tallest(
+        self, rows: FloatArray, known: BoolArray, center: FloatArray, found: list[Excursion]
+    ) -> None:
+        """Remember the largest rise so far; before there is a centre, above the median of the block."""
+        for series in range(self.n_series):
+            values = rows[known[:, series], series]
+            if not len(values):
+                continue
+            middle = center[series] if not np.isnan(center[series]) else np.median(values)
+            rises = values - middle
+            spikes = [e.value - e.center for e in found if e.series == series and is_out_of_the_ordinary(e)]
+            ordinary = rises[rises < min(spikes)] if spikes else rises
+            if len(ordinary):
+                self._tallest[series] = max(self._tallest[series], ordinary.max())
 
     def _enter_tail(self, series: int, scores: FloatArray) -> None:
         both = np.concatenate([self._tail[series], scores])
@@ -273,19 +304,36 @@ class _Places:
     epochs: IntArray
     first_row: int
 
-    def excursion(self, series: int, i: int, reference: tuple[float, float, float]) -> Excursion:
-        center, scale, limit = reference
+    def excursion(self, series: int, i: int, reference: _Reference) -> Excursion:
+        """Return what stands out in a row."""
         return Excursion(
             series=series,
             step=int(self.steps[i]),
             epoch=int(self.epochs[i]),
             row=self.first_row + i,
             value=float(self.rows[i, series]),
-            center=center,
-            scale=scale,
+            center=reference.center,
+            scale=reference.scale,
             score=float(self.scores[i, series]),
-            limit=limit,
+            limit=reference.limit,
+            tallest=reference.tallest,
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reference:
+    """What a series was like before a block."""
+
+    center: float
+    scale: float
+    limit: float
+    tallest: float
+
+
+def is_out_of_the_ordinary(excursion: Excursion) -> bool:
+    """Tell whether neither the tail of the series nor an earlier rise makes the excursion likely."""
+    rise = excursion.value - excursion.center
+    return excursion.score >= excursion.limit and rise >= HIGHER_THAN_EVER * excursion.tallest
 
 
 def _largest(points: list[Excursion]) -> Excursion:

@@ -26,6 +26,7 @@ _BLOCKS_OF_A_RUN = 16
 _BINS_OF_A_COURSE = 8
 _N_FIRST = 8
 _RATE_ROSE = 1.2
+_SAME_RATE = 1.001
 
 
 class Stream:
@@ -48,7 +49,7 @@ class Stream:
     step, epoch
         Of the last absorbed row.
     rate_rose_row
-        Row at which the learning rate last jumped up, -1 for never.
+        Row at which the learning rate last jumped back up, as at a warm restart; -1 for never.
     n_zero_rate
         Rows whose learning rate was 0.
     n_clipped
@@ -68,7 +69,7 @@ class Stream:
         self.n_rows = self.step = self.epoch = self.n_zero_rate = self.n_clipped = 0
         self.rate_rose_row = -1
         self.is_course = False
-        self._last_rate = np.nan
+        self._last_rate = self._highest_rate = np.nan
         self._rows = np.empty((0, n))
         self._places = np.empty((0, 2), dtype=np.int64)
         self._course: tuple[int, Course | None] = (-1, None)
@@ -119,6 +120,7 @@ class Stream:
             "rows": self._rows.tolist(),
             "places": self._places.tolist(),
             "last_rate": float(self._last_rate),
+            "highest_rate": float(self._highest_rate),
             **{name: getattr(self, name) for name in _COUNTERS},
         }
 
@@ -133,6 +135,7 @@ class Stream:
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, n)
         self._places = np.array(state["places"], dtype=np.int64).reshape(-1, 2)
         self._last_rate = float(state["last_rate"])
+        self._highest_rate = float(state["highest_rate"])
         for name in _COUNTERS:
             setattr(self, name, int(state[name]))
 
@@ -156,7 +159,10 @@ class Stream:
     def _follow_rate(self, rates: FloatArray) -> None:
         before = np.concatenate([[self._last_rate], rates[:-1]])
         with np.errstate(invalid="ignore"):
-            rose = np.flatnonzero((rates > _RATE_ROSE * before) & (before >= 0))
+            # A restart goes back to a rate that the run has had; beyond it, something else happened.
+            ever = np.maximum.accumulate(np.fmax(before, self._highest_rate))
+            rose = np.flatnonzero((rates > _RATE_ROSE * before) & (rates <= _SAME_RATE * ever))
+            self._highest_rate = float(np.fmax.reduce(np.append(rates, self._highest_rate)))
         if len(rose):
             self.rate_rose_row = self.n_rows + int(rose[-1])
         self.n_zero_rate += int((rates == 0).sum())

@@ -10,13 +10,14 @@ from annotated_types import Ge, Gt
 
 from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import GRAD_NORM, Excursion, History
+from neuroprism.monitor.history.recent import HIGHER_THAN_EVER
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
 _ROWS_AFTER_A_RISE = 32
 
 
-@rule("spike", at="block", quiet=8, yields_to=("explosion", "oscillation"))
+@rule("spike", at="block", quiet=8, yields_to=("non_finite", "explosion", "oscillation"))
 def spike(
     history: History,
     *,
@@ -51,6 +52,7 @@ def spike(
         if excursion.series in names
         and excursion.score >= max(deviations, tail_factor * excursion.limit)
         and excursion.value - excursion.center >= least_rise * _descent(history, excursion)
+        and excursion.value - excursion.center >= HIGHER_THAN_EVER * excursion.tallest
         and not 0 <= excursion.row - stream.rate_rose_row < _ROWS_AFTER_A_RISE
     ]
     for excursion in _leading(history, high, names):

@@ -1,0 +1,135 @@
+"""Alert on training that runs away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+from neuroprism.core.records import TOTAL, Alert, Severity
+from neuroprism.monitor.history import GRAD_NORM, LR, History
+from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.subjects import loss_columns, name_of, only_component, spell, total_column
+
+_LARGEST_SHARE = 0.7
+_LOST = 0.7
+_N_LATEST = 8
+
+
+@rule("explosion", at="block", quiet=4)
+def explosion(
+    history: History,
+    *,
+    severity: Severity = "critical",
+    growth: Annotated[float, Gt(0)] = 1.5,
+    gradient_growth: Annotated[float, Gt(1)] = 100.0,
+) -> Iterator[Alert]:
+    """The training loss, or the gradient without any gain, grows far beyond where training began.
+
+    Judged on the median of the last eight steps, so that single bad batches do
+    not count. Blind to a divergence that ends below the loss of the beginning.
+
+    Parameters
+    ----------
+    severity
+        Of the alert.
+    growth
+        Rise of the total above its start, in units of the larger of the start's size and
+        what was gained since.
+    gradient_growth
+        Growth of the median gradient norm that counts while the loss has lost what it had gained.
+    """
+    stream = history.stream
+    if len(stream.first) < _N_LATEST or stream.n_rows < 2 * _N_LATEST:
+        return
+    column = total_column(history)
+    start, best = _levels(history, column)
+    level = float(np.median(stream.recent.latest[:, column]))
+    size = max(abs(start), start - best)
+    if level > start + growth * size:
+        yield _of_the_loss(history, severity, level=level, start=start, best=best, limit=start + growth * size)
+        return
+    norm = stream.index(GRAD_NORM)
+    first_norm, _ = _levels(history, norm)
+    latest_norm = float(np.median(stream.recent.latest[:, norm]))
+    lost = start - best > 0 and level > best + _LOST * (start - best)
+    if first_norm > 0 and latest_norm > gradient_growth * first_norm and (lost or level > start):
+        yield Alert(
+            rule="explosion",
+            kind="explosion",
+            severity=severity,
+            component=only_component(history) or TOTAL,
+            step=stream.step,
+            epoch=stream.epoch,
+            message=(
+                f"the gradient norm grew from {spell(first_norm)} to {spell(latest_norm)} by step "
+                f"{stream.step}, and the total loss is back at {spell(level)} of {spell(start)}"
+            ),
+            evidence={"grad_norm": latest_norm, "grad_norm_at_start": first_norm, "total": level},
+            advice=_advice(history),
+        )
+
+
+def _levels(history: History, column: int) -> tuple[float, float]:
+    """Return the level of a series at its start and its lowest so far."""
+    stream = history.stream
+    first = stream.first[:3, column]
+    known = first[np.isfinite(first)]
+    if not len(known):
+        return np.nan, np.nan
+    start = min(float(known[0]), float(np.median(known)))
+    course = stream.course
+    return start, start if course is None else min(start, float(course.best[column]))
+
+
+def _of_the_loss(
+    history: History, severity: Severity, *, level: float, start: float, best: float, limit: float
+) -> Alert:
+    stream = history.stream
+    component, rises = _component_at_fault(history)
+    return Alert(
+        rule="explosion",
+        kind="explosion",
+        severity=severity,
+        component=component,
+        step=stream.step,
+        epoch=stream.epoch,
+        message=(
+            f"the total loss is {spell(level)} at step {stream.step}; it began at {spell(start)} and was "
+            f"{spell(best)} at best"
+            + (f"; {name_of(component)} makes up most of the rise" if len(rises) > 1 and component != TOTAL else "")
+        ),
+        evidence={"total": level, "start": start, "best": best, "threshold": limit, "weighted_rises": rises},
+        advice=_advice(history),
+    )
+
+
+def _component_at_fault(history: History) -> tuple[str, dict[str, float]]:
+    """Return the component that makes up most of the rise, or the total, and the weighted rise of each."""
+    latest = history.stream.recent.latest
+    rises = {}
+    for (name, column), component in zip(loss_columns(history), history.components, strict=True):
+        start, best = _levels(history, column)
+        rise = component.weight * (float(np.nanmedian(latest[:, column])) - best)
+        rises[name] = rise if np.isfinite(rise) else 0.0
+    if len(rises) == 1:
+        return next(iter(rises)), rises
+    name = max(rises, key=lambda name: rises[name])
+    total = sum(max(rise, 0.0) for rise in rises.values())
+    return (name if rises[name] >= _LARGEST_SHARE * total else TOTAL), rises
+
+
+def _advice(history: History) -> str:
+    rates = history.stream.recent.latest[:, history.stream.index(LR)]
+    known = rates[np.isfinite(rates)]
+    rate = (
+        f"from {spell(float(known[-1]))} to {spell(float(known[-1]) / 10)}" if len(known) else "to a tenth"
+    )
+    clip = history.facts.gradient_clip
+    limit = "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    parts = [f"lower training.optimizer.learning_rate {rate}", limit, "add training.scheduler.warmup_epochs"]
+    if history.facts.mixed_precision:
+        parts.append("set hardware.mixed_precision to false")
+    return "; ".join(parts)

@@ -1,0 +1,100 @@
+"""Alert on training in which nothing improves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from neuroprism.core.records import TOTAL, Alert, Severity
+from neuroprism.monitor.history import LR, History
+from neuroprism.monitor.rules.progress import (
+    has_had_time,
+    has_improved,
+    is_falling,
+    latest_validation,
+)
+from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
+
+_NEAR_BASELINE = 0.9
+
+
+@rule("stall", at="course", yields_to=("non_finite", "explosion", "vanishing_gradient", "lr_frozen"))
+def stall(
+    history: History,
+    *,
+    severity: Severity = "warning",
+    least_gain: Annotated[float, Ge(0)] = 0.03,
+    least_steps: Annotated[int, Ge(8)] = 96,
+) -> Iterator[Alert]:
+    """Nothing improves from the start: neither the total nor any component, in training or validation.
+
+    A plateau after an improvement is no stall. Blind to a run that begins at the
+    best loss that it can have, unless baselines tell.
+
+    Parameters
+    ----------
+    severity
+        Of the alert.
+    least_gain
+        Gain in units of the start's size below which it counts as none.
+    least_steps
+        Steps at full learning rate before anything is said.
+    """
+    course, stream = history.stream.course, history.stream
+    if course is None or not has_had_time(history, least_steps=least_steps):
+        return
+    columns = [*(column for _, column in loss_columns(history)), total_column(history)]
+    known = [column for column in columns if not np.isnan(course.now[column])]
+    if any(has_improved(course, column, least_gain=least_gain) for column in known):
+        return
+    if any(is_falling(course, column) for column in known):
+        return
+    if _is_good(history) or _validation_improves(history, least_gain):
+        return
+    total = total_column(history)
+    rate = float(course.now[stream.index(LR)])
+    yield Alert(
+        rule="stall",
+        kind="stall",
+        severity=severity,
+        component=only_component(history) or TOTAL,
+        step=stream.step,
+        epoch=stream.epoch,
+        message=(
+            f"nothing has improved in {stream.n_rows} steps: the total loss is "
+            f"{spell(float(course.now[total]))} and began at {spell(float(course.start[total]))}"
+        ),
+        evidence={
+            "total": float(course.now[total]),
+            "total_at_start": float(course.start[total]),
+            "noise": float(course.noise[total]),
+            "lr": rate,
+            "n_steps": stream.n_rows,
+        },
+        advice=(
+            f"check that the optimizer has the parameters and that gradients reach them; raise "
+            f"training.optimizer.learning_rate from {spell(rate)} to {spell(10 * rate)}; "
+            "try --overfit_batch: a network that cannot learn one batch has a fault"
+        ),
+    )
+
+
+def _is_good(history: History) -> bool:
+    """Tell whether all components that declare a baseline are well below it."""
+    course = history.stream.course
+    assert course is not None
+    declared = [
+        float(course.now[k]) < _NEAR_BASELINE * component.baseline
+        for k, component in enumerate(history.components)
+        if component.baseline is not None and component.baseline > 0
+    ]
+    return bool(declared) and all(declared)
+
+
+def _validation_improves(history: History, least_gain: float) -> bool:
+    values = latest_validation(history, TOTAL, n=len(history.all_epochs))
+    return len(values) >= 2 and values[0] - min(values[1:]) > least_gain * abs(values[0])

@@ -1,0 +1,136 @@
+"""Alert on one component that does not improve while others do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from neuroprism.core.records import Alert, Component, Severity
+from neuroprism.monitor.history import Course, History
+from neuroprism.monitor.rules.progress import (
+    has_had_time,
+    has_improved,
+    is_falling,
+    is_without_noise,
+    latest_validation,
+    noise_of_level,
+)
+from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
+
+_N_VALIDATIONS = 3
+_RISEN = 0.3
+_LEARNT_BY_HEART = 0.25
+
+
+@rule(
+    "task_stall",
+    at=("course", "epoch"),
+    needs=("several_components",),
+    yields_to=("explosion", "stall", "vanishing_gradient", "dead_component", "oscillation"),
+)
+def task_stall(
+    history: History,
+    *,
+    severity: Severity = "warning",
+    least_gain: Annotated[float, Ge(0)] = 0.1,
+    gain_of_others: Annotated[float, Gt(0)] = 0.25,
+    near_baseline: Annotated[float, Gt(0)] = 0.97,
+    least_steps: Annotated[int, Ge(8)] = 96,
+) -> Iterator[Alert]:
+    """One component does not improve while another one does.
+
+    Where a component declares its baseline, staying at it counts as no
+    improvement however far it fell before; validation is looked at first. A
+    penalty that moves smoothly with the weights is no task. Blind to a task that
+    is learnt by heart, unless it is validated and has a baseline.
+
+    Parameters
+    ----------
+    severity
+        Of the alert.
+    least_gain
+        Gain in units of the start's size below which it counts as none.
+    gain_of_others
+        Gain that at least one other component must have.
+    near_baseline
+        Share of its baseline that a component must get below to count as learnt.
+    least_steps
+        Steps at full learning rate before anything is said.
+    """
+    course, stream = history.stream.course, history.stream
+    if course is None or not has_had_time(history, least_steps=least_steps):
+        return
+    gains = {name: float(course.relative_gain[column]) for name, column in loss_columns(history)}
+    for (name, column), component in zip(loss_columns(history), history.components, strict=True):
+        others = [gain for other, gain in gains.items() if other != name and not np.isnan(gain)]
+        if component.weight == 0 or not others or max(others) < gain_of_others:
+            continue
+        evidence = _stalled(history, course, component, column, least_gain, near_baseline)
+        if evidence is None or is_without_noise(course, column):
+            continue
+        yield Alert(
+            rule="task_stall",
+            kind="task_stall",
+            severity=severity,
+            component=name,
+            step=stream.step,
+            epoch=stream.epoch,
+            message=(
+                f"{name_of(name)} does not improve: {spell(float(course.now[column]))} now, "
+                f"{spell(float(course.start[column]))} at the start"
+                + (f", baseline {spell(component.baseline)}" if component.baseline is not None else "")
+                + f", while another component has fallen by {max(others):.0%}"
+            ),
+            evidence={**evidence, "relative_gains": gains, "n_steps": stream.n_rows},
+            advice=(
+                f"check the targets and the masks of {name_of(name)} and that its head gets a gradient; "
+                "raise its key in loss.weights from "
+                f"{component.weight:g} to {3 * component.weight:g}"
+            ),
+        )
+
+
+def _stalled(
+    history: History,
+    course: Course,
+    component: Component,
+    column: int,
+    least_gain: float,
+    near_baseline: float,
+) -> dict[str, float] | None:
+    """Return what shows that a component has not improved, None where it has or nothing can be said."""
+    now, start = float(course.now[column]), float(course.start[column])
+    if np.isnan(now) or np.isnan(start):
+        return None
+    baseline = component.baseline
+    if baseline is not None and baseline > 0:
+        return _beside_baseline(history, course, component, column, near_baseline)
+    if has_improved(course, column, least_gain=least_gain) or is_falling(course, column):
+        return None
+    if now - start > max(_RISEN * abs(start), 4.0 * noise_of_level(course, column)):
+        # What rises is another matter: a divergence that is traded against a reconstruction, a penalty.
+        return None
+    return {"now": now, "start": start, "noise": float(course.noise[column])}
+
+
+def _beside_baseline(
+    history: History, course: Course, component: Component, column: int, near_baseline: float
+) -> dict[str, float] | None:
+    baseline = component.baseline
+    assert baseline is not None
+    values = latest_validation(history, component.name, n=_N_VALIDATIONS)
+    limit = near_baseline * baseline
+    if len(values) == _N_VALIDATIONS:
+        if not min(values) >= limit or values[-1] < values[0] - 0.02 * baseline:
+            return None
+        if float(course.relative_gain[column]) > _LEARNT_BY_HEART and float(course.now[column]) < limit:
+            return None
+        return {"val": values[-1], "baseline": baseline, "threshold": limit}
+    now = float(course.now[column])
+    if now < limit or is_falling(course, column):
+        return None
+    return {"now": now, "baseline": baseline, "threshold": limit}
