@@ -1,7 +1,7 @@
 """What a case of the health benchmark is, and how its training run is recorded.
 
-A case is a real small training run. A faulty one has its fault in the mechanism (data, labels, graph, optimizer,
-schedule), never in the recorded numbers. The recording is a folder with `steps.jsonl`, `epochs.jsonl` and
+A case is a real small training run. A faulty one has its fault in the mechanism (data, labels, graph,
+optimizer, schedule), never in the recorded numbers. The recording is a folder with `steps.jsonl`, `epochs.jsonl` and
 `meta.json`, as `neuroprism diagnose` reads it; what is wrong with the run stands in `label.json`, which no
 detector sees.
 """
@@ -116,7 +116,7 @@ class Recording:
         norms: Mapping[str, float] | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Record one optimizer step: raw components, norm before clipping, now and then norms by component."""
+        """Record an optimizer step: raw components, norm before clipping, now and then norms by component."""
         assert self._meta is not None
         weights = self._meta.weights
         row: dict[str, Any] = {"step": self.n_steps + 1, "epoch": self._epoch, "lr": lr}
@@ -153,7 +153,9 @@ class Recording:
             | ({"baseline": self._meta.baselines[name]} if name in self._meta.baselines else {})
             for name, weight in self._meta.weights.items()
         ]
-        meta = {k: v for k, v in asdict(self._meta).items() if k not in ("weights", "baselines") and v is not None}
+        meta = {
+            k: v for k, v in asdict(self._meta).items() if k not in ("weights", "baselines") and v is not None
+        }
         _write(self.folder / "meta.json", [{"components": components, **meta}])
         _write(self.folder / "steps.jsonl", self._steps)
         if self._epochs:
@@ -162,7 +164,9 @@ class Recording:
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(_strict(row), allow_nan=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(_strict(row), allow_nan=False) + "\n" for row in rows), encoding="utf-8"
+    )
 
 
 def _strict(value: Any) -> Any:

@@ -85,17 +85,19 @@ class Schedule:
         last = first / self.final_div_factor
         return last + (1 - last) * _half_cosine(min((k - top) / max(length - 1 - top, 1.0), 1.0))
 
-    def declaration(self, learning_rate: float, n_steps: int) -> dict[str, Any]:
-        """Return what a run declares: type, length, warm-up and the options of this type, in steps."""
+    def declaration(self, learning_rate: float, n_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+        """Return what a run declares, in the words of `training.scheduler`: lengths in epochs."""
+        epoch = steps_per_epoch
+        eta_min = self.lowest * learning_rate
         options: dict[str, dict[str, Any]] = {
-            "step": {"step_size": self.period, "gamma": self.gamma},
-            "multistep": {"milestones": list(self.milestones), "gamma": self.gamma},
-            "exponential": {"period": self.period, "gamma": self.gamma},
-            "cosine_annealing": {"eta_min": self.lowest * learning_rate},
+            "step": {"step_size": self.period / epoch, "gamma": self.gamma},
+            "multistep": {"milestones": [k / epoch for k in self.milestones], "gamma": self.gamma},
+            "exponential": {"gamma": self.gamma ** (epoch / self.period)},
+            "cosine_annealing": {"eta_min": eta_min},
             "cosine_annealing_warm_restarts": {
-                "T_0": self.period,
+                "T_0": self.period / epoch,
                 "T_mult": self.growth,
-                "eta_min": self.lowest * learning_rate,
+                "eta_min": eta_min,
             },
             "one_cycle": {
                 "pct_start": self.pct_start,
@@ -104,7 +106,12 @@ class Schedule:
             },
             "reduce_on_plateau": {"patience": self.patience, "factor": self.factor},
         }
-        general = {"learning_rate": learning_rate, "n_steps": n_steps, "warmup_steps": self.warmup_steps}
+        general = {
+            "learning_rate": learning_rate,
+            "n_steps": n_steps,
+            "steps_per_epoch": steps_per_epoch,
+            "warmup_steps": self.warmup_steps,
+        }
         return {"type": self.type} | general | options.get(self.type, {})
 
 

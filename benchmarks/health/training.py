@@ -161,7 +161,7 @@ class Loop:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.optimizer = make_optimizer(self.parameters, plan)
         self._reduction, self._best, self._n_bad = 1.0, math.inf, 0
-        schedule = plan.schedule.declaration(plan.learning_rate, self.n_steps)
+        schedule = plan.schedule.declaration(plan.learning_rate, self.n_steps, self.steps_per_epoch)
         recording.declare(
             Meta(
                 weights=problem.weights,
@@ -240,7 +240,7 @@ class Loop:
             total.backward()
         everything = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
         limit = math.inf if self.plan.clip is None else self.plan.clip
-        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in everything]).item()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in everything if p.grad is not None]).item()
         if self.plan.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(everything, limit, torch.tensor(norm))
         if self.hooks.gradients:
