@@ -1,9 +1,9 @@
 """What a case of the health benchmark is, and how its training run is recorded.
 
 A case is a real small training run. A faulty one has its fault in the mechanism (data, labels, graph,
-optimizer, schedule), never in the recorded numbers. The recording is a folder with `steps.jsonl`, `epochs.jsonl` and
-`meta.json`, as `neuroprism diagnose` reads it; what is wrong with the run stands in `label.json`, which no
-detector sees.
+optimizer, schedule), never in the recorded numbers. The recording is a folder with `steps.jsonl`,
+`epochs.jsonl` and `meta.json`, as `neuroprism diagnose` reads it; what is wrong with the run stands in
+`label.json`, which no detector sees.
 """
 
 from __future__ import annotations
