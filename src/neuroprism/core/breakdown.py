@@ -8,9 +8,15 @@ from collections.abc import Iterable, Mapping
 from neuroprism.core.records import Component
 
 
-def weighted_parts(components: Iterable[Component], values: Mapping[str, float]) -> dict[str, float]:
-    """Return ``weight x value`` of every computed component; their sum is the total."""
-    return {c.name: c.weight * values[c.name] for c in components if c.name in values}
+def weighted_parts(
+    components: Iterable[Component], values: Mapping[str, float], weights: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Return ``weight x value`` of every computed component; their sum is the total.
+
+    A component absent from `weights` has its own weight.
+    """
+    given = weights or {}
+    return {c.name: given.get(c.name, c.weight) * values[c.name] for c in components if c.name in values}
 
 
 def shares(parts: Mapping[str, float]) -> dict[str, float]:

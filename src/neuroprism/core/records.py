@@ -37,6 +37,11 @@ def step_series(name: str) -> str:
     return f"loss/{name}"
 
 
+def weight_series(name: str) -> str:
+    """Return the per-step series of a weight that changes while the run goes on, e.g. ``weight/signal``."""
+    return f"weight/{name}"
+
+
 def epoch_series(split: Split, name: str) -> str:
     """Return the per-epoch series of a component or metric, e.g. ``val/signal``."""
     return f"{split}/{name}"
@@ -72,14 +77,17 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     detail: bool = False
 
 
-def weighted_total(components: Iterable[Component], values: Mapping[str, float]) -> float:
+def weighted_total(
+    components: Iterable[Component], values: Mapping[str, float], weights: Mapping[str, float] | None = None
+) -> float:
     """Return ``sum(weight x value)`` over the components that were computed.
 
     The one definition of the total: step rows, epoch means, bar, JSON and
     trackers all use it. A component absent from `values` was not computed and
-    contributes nothing.
+    contributes nothing; one absent from `weights` has its own weight.
     """
-    return sum(c.weight * values[c.name] for c in components if c.name in values)
+    given = weights or {}
+    return sum(given.get(c.name, c.weight) * values[c.name] for c in components if c.name in values)
 
 
 def check_names(components: Iterable[Component], names: Iterable[str]) -> None:
@@ -161,6 +169,11 @@ class EpochRecord(Event, tag="epoch"):
         Optimizer steps taken so far.
     best
         Whether the selection criterion improved in this epoch.
+    weights
+        Mean weight per component over the training steps where weights change
+        while the run goes on: the total of `train` is the sum of these times
+        the means. The total of `val` always has the components' own weights, so
+        that epochs can be compared.
     """
 
     epoch: int
@@ -174,6 +187,7 @@ class EpochRecord(Event, tag="epoch"):
     seconds: float = 0.0
     samples_per_second: float | None = None
     best: bool | None = None
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
 
     def series(self) -> dict[str, float]:
         """Return every number of the epoch under its series name."""

@@ -229,7 +229,7 @@ def _mark_best(
 
 
 def _share_panel(axes: Axes, components: Sequence[Component], epochs: Sequence[EpochRecord]) -> None:
-    by_epoch = [shares(weighted_parts(components, e.train)) for e in epochs]
+    by_epoch = [shares(weighted_parts(components, e.train, e.weights)) for e in epochs]
     x = np.array([e.epoch for e in epochs], dtype=np.float64)
     table = np.array([[s.get(c.name, math.nan if not s else 0.0) for s in by_epoch] for c in components])
     edges = np.vstack([np.zeros(len(x)), np.cumsum(table, axis=0)])

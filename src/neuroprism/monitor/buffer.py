@@ -42,6 +42,7 @@ _Row = tuple[
     dict[str, float] | None,
     Any,
     bool,
+    tuple[float, ...] | None,
 ]
 
 
@@ -71,6 +72,7 @@ class PendingSteps:
         metrics: Mapping[str, Any] | None = None,
         samples: Any = None,
         skipped: bool = False,
+        weights: Mapping[str, Any] | None = None,
     ) -> None:
         """Copy the numbers of one step; see `Monitor.step`."""
         try:
@@ -93,11 +95,13 @@ class PendingSteps:
                 None if metrics is None else self._metrics(metrics),
                 None if samples is None else snapshot(samples),
                 skipped,
+                None if weights is None else self._numbers(self._pick(weights), "weights", self._names),
             )
             if self._staged:
                 self._gather()
         except KeyError:
-            check_names(self._components, losses)
+            for given in (losses, weights or {}):
+                check_names(self._components, given)
             raise
         finally:
             self._staged.clear()
@@ -177,6 +181,7 @@ class PendingSteps:
         n_samples = np.array(columns[3], dtype=np.float64)
         counts = _counts_given(columns[4], n, self._n_components)
         metrics, metrics_given = _by_name(columns[5])
+        weights = _weights_given(columns[8], self._components) if any(columns[8]) else None
         arrays = {
             "losses": losses,
             "counts": counts,
@@ -185,6 +190,8 @@ class PendingSteps:
             "n_samples": n_samples,
         }
         arrays |= {f"metric/{name}": values for name, values in metrics.items()}
+        if weights is not None:
+            arrays["weights"] = weights
         _fetch(on_device, arrays)
         np.copyto(counts, n_samples[:, None], where=counts == _DEFAULT_COUNT)
         computed = counts > 0
@@ -195,7 +202,8 @@ class PendingSteps:
             epoch=np.full(n, epoch),
             losses=losses,
             counts=counts,
-            total=_total(self._components, losses, computed),
+            total=_total(self._components, losses, computed, weights),
+            weights=weights,
             lr=lr,
             grad_norm=grad_norm,
             grad_norm_given=np.array([value is not None for value in columns[2]], dtype=np.bool_),
@@ -227,6 +235,12 @@ def _counts_given(rows: Any, n: int, width: int) -> FloatArray:
     return _matrix([row or default for row in rows], n, width)
 
 
+def _weights_given(rows: Any, components: tuple[Component, ...]) -> FloatArray:
+    """Return the weights as the loop gave them, those of the components where it gave none."""
+    own = tuple(component.weight for component in components)
+    return _matrix([row or own for row in rows], len(rows), len(components))
+
+
 def _by_name(rows: Any) -> tuple[dict[str, FloatArray], dict[str, Any]]:
     names = dict.fromkeys(name for row in rows if row for name in row)
     values = {
@@ -236,9 +250,12 @@ def _by_name(rows: Any) -> tuple[dict[str, FloatArray], dict[str, Any]]:
     return values, given
 
 
-def _total(components: tuple[Component, ...], losses: FloatArray, computed: Any) -> FloatArray:
+def _total(
+    components: tuple[Component, ...], losses: FloatArray, computed: Any, weights: FloatArray | None
+) -> FloatArray:
     """Return `weighted_total` of every row; NaN where no component was computed."""
-    weights = np.array([component.weight for component in components])
+    if weights is None:
+        weights = np.array([component.weight for component in components])
     with np.errstate(invalid="ignore", over="ignore"):
         parts = np.where(computed, weights * losses, 0.0)
         # Added in order, as `weighted_total` does; numpy's sum would group them.

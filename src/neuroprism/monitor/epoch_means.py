@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuroprism.core.records import TOTAL, Component, weighted_total
 from neuroprism.monitor.window import RATE_PREFIX, FloatArray, StepWindow
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 class EpochMeans:
@@ -36,6 +39,7 @@ class EpochMeans:
         self._counts = np.zeros(len(self._components))
         self._grad_norm = np.zeros(2)
         self._metrics: dict[str, FloatArray] = {}
+        self._weights: FloatArray | None = None
         self.n_samples = 0.0
         self.last_lr: float | None = None
 
@@ -45,6 +49,7 @@ class EpochMeans:
         valid = (window.counts > 0) & applied[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
             weighted = np.where(valid, window.losses * window.counts, 0.0)
+            self._add_weights(window, valid)
             self._sums = _accumulate(self._sums, weighted)
             self._counts = _accumulate(self._counts, np.where(valid, window.counts, 0.0))
             given = window.grad_norm_given & applied
@@ -69,7 +74,17 @@ class EpochMeans:
             for k, component in enumerate(self._components)
             if self._counts[k] > 0
         }
-        return {TOTAL: weighted_total(self._components, means), **means} if means else {}
+        return {TOTAL: weighted_total(self._components, means, self.weights()), **means} if means else {}
+
+    def weights(self) -> dict[str, float]:
+        """Return the mean weight of every component that was computed, empty where weights do not change."""
+        if self._weights is None:
+            return {}
+        return {
+            component.name: float(self._weights[k] / self._counts[k])
+            for k, component in enumerate(self._components)
+            if self._counts[k] > 0
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return the mean of every number that was passed as a metric of a step; of a rate, the last one."""
@@ -89,6 +104,7 @@ class EpochMeans:
             "metrics": {name: pair.tolist() for name, pair in self._metrics.items()},
             "n_samples": self.n_samples,
             "last_lr": self.last_lr,
+            **({} if self._weights is None else {"weights": self._by_name(self._weights)}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -100,6 +116,18 @@ class EpochMeans:
         self._metrics = {name: np.array(pair) for name, pair in state["metrics"].items()}
         self.n_samples = state["n_samples"]
         self.last_lr = state["last_lr"]
+        if "weights" in state:
+            self._weights = np.array([state["weights"].get(name, 0.0) for name in names])
+
+    def _add_weights(self, window: StepWindow, valid: BoolArray) -> None:
+        """Add the weights of a window's steps, by count as the losses; must come before the counts."""
+        if window.weights is None and self._weights is None:
+            return
+        own = np.array([component.weight for component in self._components])
+        if self._weights is None:
+            self._weights = own * self._counts
+        weights = own if window.weights is None else window.weights
+        self._weights = _accumulate(self._weights, np.where(valid, weights * window.counts, 0.0))
 
     def _keep_last(self, name: str, values: FloatArray) -> None:
         """Let the last rate stand for the epoch, as `last_lr` does."""

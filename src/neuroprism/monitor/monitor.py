@@ -203,6 +203,7 @@ class Monitor:
         metrics: Mapping[str, Any] | None = None,
         samples: Any = None,
         skipped: bool = False,
+        weights: Mapping[str, Any] | None = None,
     ) -> None:
         """Record one optimizer step; no device is waited for, unless the window is flushed.
 
@@ -227,6 +228,8 @@ class Monitor:
             Whatever names the samples; alerts about the step show it.
         skipped
             The optimizer did not apply the step.
+        weights
+            Weight of every component in this step, where that is not its own.
 
         Raises
         ------
@@ -246,6 +249,7 @@ class Monitor:
             metrics=metrics,
             samples=samples,
             skipped=skipped,
+            weights=weights,
         )
         self.n_steps += 1
         self._clock.last_step = now = time.monotonic()
@@ -312,6 +316,7 @@ class Monitor:
             seconds=self._clock.epoch_seconds(),
             samples_per_second=self._means.n_samples / train_seconds if train_seconds > 0 else None,
             best=best,
+            weights=self._means.weights(),
         )
         self._means.reset()
         self._clock.next_epoch()

@@ -53,6 +53,8 @@ class _Place(msgspec.Struct):
     event: str = ""
     step: int | None = None
     epoch: int | None = None
+    last_seen: int | None = None
+    at_end: bool = False
 
 
 _PLACE = msgspec.json.Decoder(_Place)
@@ -107,9 +109,14 @@ def last_step(folder: Path) -> int:
 def _event_is_after(place: _Place, point: ResumePoint) -> bool:
     if place.event == "epoch":
         return (place.epoch or 0) > point.epoch
+    if place.event == "gradients":
+        return (place.step or 0) > point.step
     if place.event in ("alert", "checkpoint"):
         # What the new attempt does again it will report again.
-        return (place.step or 0) > point.step or (place.step is None and (place.epoch or 0) > point.epoch)
+        step = place.step if place.last_seen is None else place.last_seen
+        if step is None:
+            return place.at_end or (place.epoch or 0) > point.epoch
+        return place.at_end or step > point.step
     # Test results belong to the weights that the end of the attempt had selected.
     return place.event == "test"
 

@@ -87,6 +87,16 @@ class SilentMonitor(Monitor):
     def histograms(self, *, weights: Mapping[str, Histogram], gradients: Mapping[str, Histogram]) -> None:
         """Do nothing."""
 
+    def gradients(
+        self,
+        *,
+        norms: Mapping[str, Any],
+        cosines: Mapping[str, Any] | None = None,
+        clip_rate: float | None = None,
+        update_ratios: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Do nothing."""
+
     def note(self, message: str, *, severity: Severity = "info") -> None:
         """Do nothing."""
 

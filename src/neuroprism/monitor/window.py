@@ -35,6 +35,9 @@ class StepWindow:
         (n, K) number of valid elements behind each value.
     total
         (n,) ``sum(weight x component)`` over the computed components.
+    weights
+        (n, K) weights of every step where they change while the run goes on;
+        None where the components' own weights hold throughout.
     lr, grad_norm
         (n,) NaN where not given; `grad_norm_given` tells a missing norm from a NaN.
     n_samples
@@ -59,6 +62,7 @@ class StepWindow:
     grad_norm_given: npt.NDArray[np.bool_]
     n_samples: FloatArray
     skipped: npt.NDArray[np.bool_]
+    weights: FloatArray | None = None
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
     metrics_given: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     samples: tuple[Any, ...] = ()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuroprism.core.files import LineAppender
-from neuroprism.core.records import TOTAL, RunRecord, step_series
+from neuroprism.core.records import TOTAL, RunRecord, step_series, weight_series
 from neuroprism.core.strict_json import name_non_finite
 from neuroprism.monitor import layout
 from neuroprism.monitor.sinks.protocol import Record
@@ -87,6 +87,9 @@ def _columns(window: StepWindow) -> dict[str, tuple[FloatArray, BoolArray]]:
     }
     for k, component in enumerate(window.components):
         columns[step_series(component.name)] = (window.losses[:, k], computed[:, k])
+    if window.weights is not None:
+        for k, component in enumerate(window.components):
+            columns[weight_series(component.name)] = (window.weights[:, k], computed[:, k])
     for name, values in window.metrics.items():
         columns[f"metric/{name}"] = (values, window.metrics_given[name])
     is_used = np.any(np.stack([given for _, given in columns.values()]), axis=1)

@@ -1,7 +1,7 @@
 """TensorBoard event files, written with the `tensorboard` package alone.
 
-Two axes, never mixed in one series: ``step/...`` and ``alerts/...`` have the
-optimizer step, everything else the epoch.
+Two axes, never mixed in one series: ``step/...``, ``alerts/...`` and gradients by
+component have the optimizer step, everything else the epoch.
 """
 
 from __future__ import annotations
@@ -13,14 +13,27 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from neuroprism.core.records import Alert, EpochRecord, Resumed, RunRecord, TestRecord, epoch_series
+from neuroprism.core.records import (
+    Alert,
+    EpochRecord,
+    Gradients,
+    Resumed,
+    RunRecord,
+    TestRecord,
+    epoch_series,
+)
 from neuroprism.monitor.histograms import Histograms
-from neuroprism.monitor.scalar_series import epoch_scalars, step_scalars
+from neuroprism.monitor.scalar_series import (
+    GRADIENT_GROUPS,
+    epoch_scalars,
+    gradient_scalars,
+    step_scalars,
+)
 from neuroprism.monitor.sinks.protocol import Record
 from neuroprism.monitor.sinks.tfrecord import frame, read_records
 from neuroprism.monitor.window import StepWindow
 
-STEP_AXIS = ("step/", "alerts/")
+STEP_AXIS = ("step/", "alerts/", *GRADIENT_GROUPS)
 FILES = "events.out.tfevents.*.neuroprism"
 
 
@@ -33,7 +46,9 @@ class TensorBoard:
     ``loss_breakdown/<component>`` (weighted training mean),
     ``loss_share/<component>``; ``test/<name>``; histograms
     ``weights/<parameter>`` and ``gradients/<parameter>``; ``alerts/<kind>`` as
-    text. The custom-scalars tab groups them.
+    text. The custom-scalars tab groups them. Where gradients were taken apart:
+    ``gradient/<component>``, ``gradient_share/<component>`` (weighted),
+    ``gradient_cosine/<a>|<b>``, ``update_ratio/<module>``, ``clip_rate``.
 
     All values of a step or an epoch go into one event, which is in the file
     when `write` returns. After a resume the file is written anew without what
@@ -73,6 +88,8 @@ class TensorBoard:
                 self._append([self._scalars(record.epoch, epoch_scalars(self._run, record))])
             case Histograms():
                 self._append([self._histograms(record)])
+            case Gradients():
+                self._append([self._scalars(record.step, gradient_scalars(self._run, record))])
             case Alert():
                 self._append([self._alert(record)])
             case TestRecord():

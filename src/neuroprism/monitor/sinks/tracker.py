@@ -10,10 +10,19 @@ import msgspec
 
 from neuroprism.core import yaml_text
 from neuroprism.core.files import replace_bytes
-from neuroprism.core.records import Alert, EpochRecord, Finished, Resumed, RunRecord, TestRecord, epoch_series
+from neuroprism.core.records import (
+    Alert,
+    EpochRecord,
+    Finished,
+    Gradients,
+    Resumed,
+    RunRecord,
+    TestRecord,
+    epoch_series,
+)
 from neuroprism.core.strict_json import encode_pretty
 from neuroprism.monitor import layout
-from neuroprism.monitor.scalar_series import epoch_scalars, step_scalars
+from neuroprism.monitor.scalar_series import epoch_scalars, gradient_scalars, step_scalars
 from neuroprism.monitor.sinks.protocol import Record
 from neuroprism.monitor.sinks.tracker_backends import BACKENDS, Backend
 from neuroprism.monitor.window import StepWindow
@@ -38,7 +47,8 @@ class Tracker:
     Series: ``step/...`` over the optimizer step (``global_step``), for the
     first step and every `log_frequency` steps; ``train/...``, ``val/...`` and
     ``loss_breakdown/<component>`` (weighted training mean, with
-    ``loss_breakdown/<component>_share`` of the total) over ``epoch``.
+    ``loss_breakdown/<component>_share`` of the total) over ``epoch``; the
+    gradients by component over the optimizer step.
 
     A tracker cannot take back what it has got. After a resume the steps and
     epochs that it already has are therefore not sent again, so that no axis
@@ -92,6 +102,7 @@ class Tracker:
         config_file = folder / layout.CONFIG
         text = config_file.read_text(encoding="utf-8") if config_file.exists() else ""
         self._state = _State(backend=self._backend_name, run_id=run.id)
+        self._gradients_until = 0
         self._earlier = self._read_state()
         self._backend = self._start(run, folder, yaml_text.parse(text, source=str(config_file)) or {})
 
@@ -105,8 +116,11 @@ class Tracker:
                 if self._earlier is not None:
                     self._state.step = max(self._earlier.step, record.step + record.superseded_steps)
                     self._state.epoch = self._earlier.epoch
+                    self._gradients_until = self._state.step
             case StepWindow():
                 self._send_steps(self._backend, record)
+            case Gradients():
+                self._send_gradients(self._backend, record)
             case EpochRecord():
                 self._send_epoch(self._backend, record)
             case TestRecord():
@@ -134,6 +148,11 @@ class Tracker:
             backend.log({"global_step": step, **step_scalars(window, i)}, step=step)
         if len(window):
             self._state.step = max(self._state.step, int(window.step[-1]))
+
+    def _send_gradients(self, backend: Backend, record: Gradients) -> None:
+        if record.step > self._gradients_until:
+            numbers = gradient_scalars(self._run, record)
+            backend.log({"global_step": record.step, **numbers}, step=record.step)
 
     def _send_epoch(self, backend: Backend, record: EpochRecord) -> None:
         if record.epoch > self._state.epoch:

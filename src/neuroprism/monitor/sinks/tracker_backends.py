@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from neuroprism.core.errors import UserError
 from neuroprism.core.records import Alert, RunRecord
 from neuroprism.core.registry import Registry
+from neuroprism.monitor.scalar_series import GRADIENT_GROUPS
 
 FINISH_SECONDS = 60.0
 
@@ -91,7 +92,7 @@ class StartWandb:
             settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
         )
         for axis, groups in (
-            ("global_step", ("step/*",)),
+            ("global_step", ("step/*", *(f"{group}*" for group in GRADIENT_GROUPS))),
             ("epoch", ("train/*", "val/*", "loss_breakdown/*")),
         ):
             theirs.define_metric(axis, hidden=True)
