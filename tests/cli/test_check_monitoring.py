@@ -46,15 +46,20 @@ def test_a_broken_part_fails_the_check(
     def _crashing(runs: monitoring_checks.Runs) -> str:
         raise KeyError("row")
 
+    @checks.register("absent part")
+    def _absent(runs: monitoring_checks.Runs) -> str:
+        raise monitoring_checks.NotChecked("not installed")
+
     monkeypatch.setattr(monitoring_checks, "CHECKS", checks)
     monkeypatch.setattr(monitoring_checks, "make_runs", lambda folder: None)
     assert run(["check-monitoring", "--keep", str(tmp_path)]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-4:] == [
+    assert printed[-5:] == [
         "ok    sound part     3 rows",
         "FAIL  broken part    no rows",
         "FAIL  crashing part  KeyError: 'row'",
-        "1 passed, 2 failed",
+        "skip  absent part    not installed",
+        "1 passed, 2 failed, 1 skipped",
     ]
 
 

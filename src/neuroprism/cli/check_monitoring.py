@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from neuroprism.core.errors import NeuroprismError, RunError
+
+PASSED, FAILED, SKIPPED = "ok", "FAIL", "skip"
 
 
 def check_monitoring(
@@ -31,9 +34,10 @@ def check_monitoring(
         runs = make_runs(folder)
         results = [(name, *_outcome(check, runs)) for name, check in CHECKS.items()]
     typer.echo(_table(results))
-    n_failed = sum(not passed for _, passed, _ in results)
-    typer.echo(f"{len(results) - n_failed} passed, {n_failed} failed")
-    if n_failed:
+    marks = Counter(mark for _, mark, _ in results)
+    skipped = f", {marks[SKIPPED]} skipped" if marks[SKIPPED] else ""
+    typer.echo(f"{marks[PASSED]} passed, {marks[FAILED]} failed{skipped}")
+    if marks[FAILED]:
         raise typer.Exit(1)
 
 
@@ -53,16 +57,20 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _outcome(check: Callable[[Any], str], runs: Any) -> tuple[bool, str]:
-    """Return whether a check passed, and what it found or what went wrong."""
+def _outcome(check: Callable[[Any], str], runs: Any) -> tuple[str, str]:
+    """Return how a check ended, and what it found or what went wrong."""
+    from neuroprism.cli.monitoring_checks import NotChecked
+
     try:
-        return True, check(runs)
+        return PASSED, check(runs)
+    except NotChecked as reason:
+        return SKIPPED, str(reason)
     except (AssertionError, NeuroprismError) as error:
-        return False, str(error) or "assertion failed"
+        return FAILED, str(error) or "assertion failed"
     except Exception as error:  # noqa: BLE001 - a broken part must not hide the others
-        return False, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _table(results: list[tuple[str, bool, str]]) -> str:
+def _table(results: list[tuple[str, str, str]]) -> str:
     width = max(len(name) for name, _, _ in results)
-    return "\n".join(f"{'ok' if ok else 'FAIL':4}  {name:{width}}  {detail}" for name, ok, detail in results)
+    return "\n".join(f"{mark:4}  {name:{width}}  {detail}" for name, mark, detail in results)
