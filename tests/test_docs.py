@@ -306,6 +306,13 @@ def test_links_and_pictures_exist(page: Path) -> None:
             assert path.stat().st_size < LARGEST_PICTURE, f"{target} is too large"
 
 
+@pytest.mark.parametrize("page", MARKDOWN, ids=named)
+def test_files_of_the_project_in_running_text_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:benchmarks|configs|docs|src|tests)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), f"{name} does not exist"
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
