@@ -302,7 +302,7 @@ _EXPLOSION = [
     ),
     faulty(
         "tasks-weak-reversal",
-        "ratio_drift",
+        "explosion",
         TWO,
         Plan(epochs=20, batch=64, optimizer="momentum", learning_rate=0.01),
         component="value",

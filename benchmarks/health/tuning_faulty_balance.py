@@ -109,7 +109,12 @@ _DOMINANCE = [
         partial(penalised, decay=0.5),
         Plan(epochs=20, optimizer="momentum", learning_rate=0.01, norms_every=50),
         component="weights",
-        also=(("worse_than_baseline", "signal"), ("task_stall", "signal")),
+        also=(
+            ("stall", "signal"),
+            ("dead_component", "weights"),
+            ("worse_than_baseline", "signal"),
+            ("task_stall", "signal"),
+        ),
     ),
     faulty(
         "tasks-large-units-sgd",
@@ -133,7 +138,11 @@ _DOMINANCE = [
         partial(autoencode, sparsity=20.0),
         Plan(epochs=20, learning_rate=3e-3, norms_every=50),
         component="sparsity",
-        also=(("worse_than_baseline", "reconstruction"), ("task_stall", "reconstruction")),
+        also=(
+            ("stall", "reconstruction"),
+            ("worse_than_baseline", "reconstruction"),
+            ("task_stall", "reconstruction"),
+        ),
     ),
 ]
 
@@ -146,7 +155,12 @@ _DRIFT = [
         component="value",
         step=150,
         hooks=lambda _: _growing_target(0.004, 150),
-        also=(("explosion", "value"), ("dominance", "value"), ("task_stall", "value")),
+        also=(
+            ("worse_than_baseline", "value"),
+            ("explosion", "value"),
+            ("dominance", "value"),
+            ("task_stall", "value"),
+        ),
     ),
     faulty(
         "tasks-growing-weights",

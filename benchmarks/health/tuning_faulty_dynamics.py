@@ -17,6 +17,7 @@ from mechanisms import (
 from problems import (
     classify,
     likelihood,
+    picture,
     regress,
 )
 from problems_multi import multitask
@@ -95,7 +96,7 @@ _VANISHING = [
         "tasks-one-lost",
         "vanishing_gradient",
         TWO,
-        Plan(epochs=16, batch=64, learning_rate=3e-3, norms_every=20),
+        Plan(epochs=16, batch=64, optimizer="momentum", learning_rate=0.03, norms_every=20),
         component="value",
         hooks=gradient_of("value", 1e-9),
         also=(("task_stall", "value"), ("worse_than_baseline", "value"), ("stall", "value")),
@@ -138,7 +139,7 @@ _OSCILLATION = [
         "regress-in-order",
         "oscillation",
         partial(_in_order, partial(regress, n_out=1, n=1600)),
-        Plan(epochs=14, shuffle=False, learning_rate=0.01),
+        Plan(epochs=14, shuffle=False, optimizer="momentum", learning_rate=0.06),
         component="mse",
         also=SWINGS,
     ),
@@ -159,10 +160,10 @@ _OSCILLATION = [
         also=(*SWINGS, ("oscillation", None)),
     ),
     faulty(
-        "classify-momentum",
+        "conv-in-order",
         "oscillation",
-        partial(classify, depth=2),
-        Plan(epochs=16, batch=16, optimizer="momentum", learning_rate=0.22),
+        partial(_in_order, picture),
+        Plan(epochs=20, batch=16, shuffle=False, optimizer="momentum", learning_rate=0.05),
         component="ce",
         also=SWINGS,
     ),

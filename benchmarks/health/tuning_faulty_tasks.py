@@ -249,7 +249,7 @@ _DEAD = [
         ),
         ADAM,
         component="value",
-        also=(*STUCK, ("vanishing_gradient", "value"), ("task_stall", "value")),
+        also=(("dominance", "value"), *STUCK, ("vanishing_gradient", "value"), ("task_stall", "value")),
     ),
     faulty(
         "tasks-triplet-switched",
