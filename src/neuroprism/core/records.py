@@ -23,6 +23,7 @@ SCHEMA_VERSION = 1
 Status = Literal["running", "finished", "failed", "interrupted", "lost"]
 Severity = Literal["info", "warning", "critical"]
 Split = Literal["train", "val", "test"]
+CheckpointReason = Literal["last", "best", "periodic", "interrupted", "stopped"]
 
 TOTAL = "total"
 
@@ -230,6 +231,8 @@ class Alert(Event, tag="alert"):
         `closed` once it has passed.
     at_end
         Written because the run ended; a run that goes on after all drops it.
+    told
+        A record before this one, no less severe, has told of it.
     """
 
     rule: str
@@ -247,6 +250,12 @@ class Alert(Event, tag="alert"):
     count: int = 1
     state: Literal["open", "closed"] = "open"
     at_end: bool = False
+    told: bool = False
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the record tells people something: the alert was raised or became more severe."""
+        return self.state == "open" and not self.told
 
     def key(self) -> tuple[str, str, str | None, int | None]:
         """Return what the records of one alert have in common."""
@@ -286,12 +295,19 @@ class Note(Event, tag="note"):
 
 
 class CheckpointSaved(Event, tag="checkpoint"):
-    """A checkpoint was written; `path` is relative to the run folder."""
+    """A checkpoint was written; `path` is relative to the run folder.
+
+    Attributes
+    ----------
+    reason
+        `last` and `best` after an epoch, `periodic` as configured, `interrupted`
+        by Ctrl-C, `stopped` by an alert or for want of memory.
+    """
 
     path: str
     step: int
     epoch: int
-    reason: Literal["last", "best", "periodic", "interrupted"]
+    reason: CheckpointReason
 
 
 class TestRecord(Event, tag="test"):

@@ -5,16 +5,26 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from types import TracebackType
+from typing import Self
 
 from neuroprism.core.records import Status
 
 
-class Closable(Protocol):
-    """Something that records how it ended."""
+class Closable:
+    """Something that records how it ended; a context manager that ends as its body does."""
 
     def close(self, status: Status = "finished", message: str | None = None) -> None:
         """Record the end and release everything."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(*how_it_ended(error))
 
 
 def close_at_exit(target: Closable) -> Callable[[], None]:

@@ -149,15 +149,31 @@ def epoch_lines(components: Sequence[Component], record: EpochRecord, n_epochs: 
 
 def alert_lines(components: Iterable[Component], alert: Alert) -> list[str]:
     """Return ``Alert non_finite in PeakLat at step 12, epoch 1: <message>`` and the advice below it."""
-    labels = {c.name: c.label for c in components}
-    where = f" in {labels.get(alert.component, alert.component)}" if alert.component else ""
     when = ", ".join(
         f"{word} {value}"
         for word, value in (("step", alert.step), ("epoch", alert.epoch))
         if value is not None
     )
-    lines = [f"Alert {alert.kind}{where}{' at ' + when if when else ''}: {alert.message}"]
+    lines = [f"Alert {_subject(components, alert)}{' at ' + when if when else ''}: {alert.message}"]
     return [*lines, f"  Advice: {alert.advice}"] if alert.advice else lines
+
+
+def closed_alert_line(components: Iterable[Component], alert: Alert) -> str:
+    """Return ``Alert over: spike in Signal (step 401, seen 3 times, last at step 612)``."""
+    step = alert.first_seen if alert.step is None else alert.step
+    parts = [f"step {step}"] if step is not None else []
+    parts.append(f"seen {alert.count} time{'s' * (alert.count != 1)}")
+    if alert.last_seen is not None and alert.count > 1:
+        parts.append(f"last at step {alert.last_seen}")
+    return f"Alert over: {_subject(components, alert)} ({', '.join(parts)})"
+
+
+def _subject(components: Iterable[Component], alert: Alert) -> str:
+    """Return ``spike in Signal``, or the kind alone where the whole run is meant."""
+    labels = {c.name: c.label for c in components}
+    return (
+        f"{alert.kind} in {labels.get(alert.component, alert.component)}" if alert.component else alert.kind
+    )
 
 
 def results_lines(components: Sequence[Component], record: TestRecord) -> list[str]:
@@ -190,7 +206,9 @@ def event_lines(run: RunRecord, event: AnyEvent) -> Iterator[Line]:
     match event:
         case EpochRecord():
             yield from ((level, text) for text in epoch_lines(run.components, event, run.n_epochs))
-        case Alert():
+        case Alert(state="closed"):
+            yield level, closed_alert_line(run.components, event)
+        case Alert() if event.is_news:
             yield from ((event.severity, text) for text in alert_lines(run.components, event))
         case Note():
             yield event.severity, event.message

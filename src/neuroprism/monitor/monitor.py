@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from neuroprism.core.records import (
     Alert,
+    CheckpointReason,
     CheckpointSaved,
     Component,
     EpochRecord,
@@ -24,25 +24,24 @@ from neuroprism.monitor.buffer import PendingSteps
 from neuroprism.monitor.build import default_rules, default_sinks
 from neuroprism.monitor.clock import Clock
 from neuroprism.monitor.components import as_components, combine, with_total
-from neuroprism.monitor.ending import close_at_exit, how_it_ended
-from neuroprism.monitor.epoch_means import EpochMeans
-from neuroprism.monitor.fan_out import FanOut, harmless
+from neuroprism.monitor.ending import Closable, close_at_exit
 from neuroprism.monitor.facts import facts_of
 from neuroprism.monitor.histograms import Histogram, Histograms
 from neuroprism.monitor.layout import name_in_run
 from neuroprism.monitor.opening import open_run
+from neuroprism.monitor.recorder import Recorder
 from neuroprism.monitor.results import results_on_test_set
 from neuroprism.monitor.resume import ResumePoint
-from neuroprism.monitor.rules import Rule, RuleEngine
+from neuroprism.monitor.rules import Rule
 from neuroprism.monitor.rules.rule import Judge
+from neuroprism.monitor.running_epoch import RunningEpoch
 from neuroprism.monitor.scalars import floats, to_float
 from neuroprism.monitor.sinks.protocol import Record, Sink
-from neuroprism.monitor.window import StepWindow
 
 T = TypeVar("T")
 
 
-class Monitor:
+class Monitor(Closable):
     """Records a training run: every loss component, every step, every epoch.
 
     A context manager: an exception closes the run as `failed`, Ctrl-C as
@@ -73,7 +72,8 @@ class Monitor:
     stop_on
         Severities of alerts that ask the loop to stop.
     on_alert
-        Called with every alert that is raised, grows more severe or is closed.
+        Called with every alert that is raised or becomes more severe, not when
+        it is closed. If it raises, it is not called again; training goes on.
     config
         Resolved configuration, kept beside the run.
     seed
@@ -92,8 +92,7 @@ class Monitor:
     epoch_number : int
         Epoch that runs, from 1.
     alerts : list of Alert
-    stop_requested : Alert or None
-        The first alert that asks the loop to stop.
+        In the order in which they were raised; each is kept up to date.
 
     Raises
     ------
@@ -134,18 +133,20 @@ class Monitor:
             raise ValueError("log_frequency must be at least 1 and flush_seconds at least 0")
         self.components = as_components(components)
         self.folder = Path(folder)
-        self.alerts: list[Alert] = []
-        self.stop_requested: Alert | None = None
         self.n_steps = 0
         self.epoch_number = 1
         self._log_frequency, self._flush_seconds = log_frequency, flush_seconds
-        self._on_alert = harmless(on_alert, "on_alert")
         self._pending = PendingSteps(self.components)
-        self._means = EpochMeans(self.components)
-        facts = facts_of(self.components, config, n_epochs=n_epochs, steps_per_epoch=steps_per_epoch)
-        self._engine = RuleEngine(facts, default_rules() if rules is None else rules, stop_on=stop_on)
         if sinks is None:
             sinks = default_sinks(log_frequency, steps_per_epoch=steps_per_epoch)
+        self._recorder = Recorder(
+            sinks,
+            facts_of(self.components, config, n_epochs=n_epochs, steps_per_epoch=steps_per_epoch),
+            default_rules() if rules is None else rules,
+            stop_on=stop_on,
+            on_alert=on_alert,
+        )
+        self.alerts = self._recorder.alerts
         opening = open_run(
             self.folder,
             self.components,
@@ -158,26 +159,26 @@ class Monitor:
             overwrite=overwrite,
         )
         self._clock = Clock()
+        self._running = RunningEpoch(self.components, self._clock)
         self._last_flush = self._clock.last_step
         if resume is not None:
             self._continue(resume)
-        self._engine.remember(opening.epochs)
-        self._fan_out = FanOut(sinks, self._alert)
-        self._closed = False
+        self._recorder.remember(opening.epochs)
         # A loop that ends without `close` still gets its last steps written.
         self._forget_exit = close_at_exit(self)
-        self._fan_out.open(opening.run, self.folder)
-        for event in opening.events:
-            self._emit(event)
+        self._recorder.open(opening.run, self.folder, opening.events)
 
     def _continue(self, resume: ResumePoint) -> None:
         self.n_steps, self.epoch_number = resume.step, resume.epoch + 1
         if resume.state:
-            self._means.load_state_dict(resume.state["means"])
-            self._clock.load_state_dict(resume.state)
+            self._running.load_state_dict(resume.state)
             if "rules" in resume.state:
-                self._engine.load_state_dict(resume.state["rules"])
-                self.alerts += self._engine.open_alerts()
+                self._recorder.load_state_dict(resume.state["rules"])
+
+    @property
+    def stop_requested(self) -> Alert | None:
+        """The first alert that asks the loop to stop."""
+        return self._recorder.stop_requested
 
     def combine(self, losses: Mapping[str, T]) -> T:
         """Return ``sum(weight x loss)``, differentiable where the losses are.
@@ -238,8 +239,7 @@ class Monitor:
         ValueError, TypeError
             If a value is not one number.
         """
-        if self._closed:
-            raise RuntimeError("the monitor is closed")
+        self._recorder.check_open()
         self._pending.add(
             losses,
             lr=lr,
@@ -253,7 +253,7 @@ class Monitor:
         )
         self.n_steps += 1
         self._clock.last_step = now = time.monotonic()
-        for tick in self._fan_out.ticks:
+        for tick in self._recorder.ticks:
             tick()
         if self.n_steps % self._log_frequency == 0 or now - self._last_flush > self._flush_seconds:
             self.flush()
@@ -265,9 +265,8 @@ class Monitor:
         if n == 0:
             return
         window = self._pending.take(first_step=self.n_steps - n + 1, epoch=self.epoch_number)
-        self._means.add(window)
-        self._fan_out.write(window)
-        self._judge(window)
+        self._running.add(window)
+        self._recorder.write(window)
 
     def epoch(
         self,
@@ -303,48 +302,35 @@ class Monitor:
         val_metrics, given = floats(metrics, "metric"), floats(train_metrics, "metric")
         rate = None if lr is None else to_float(lr, "lr")
         self.flush()
-        train_seconds = self._clock.train_seconds()
-        record = EpochRecord(
+        record = self._running.close(
             epoch=self.epoch_number,
             step=self.n_steps,
-            train=self._means.losses(),
             val=val_losses,
-            train_metrics=self._means.metrics() | given,
             val_metrics=val_metrics,
-            lr=self._means.last_lr if rate is None else rate,
-            grad_norm=self._means.grad_norm(),
-            seconds=self._clock.epoch_seconds(),
-            samples_per_second=self._means.n_samples / train_seconds if train_seconds > 0 else None,
+            train_metrics=given,
+            lr=rate,
             best=best,
-            weights=self._means.weights(),
         )
-        self._means.reset()
-        self._clock.next_epoch()
         self.epoch_number += 1
-        self._emit(record)
-        self._judge(record)
+        self._recorder.write(record)
         return record
 
     def test(self, **results: Any) -> TestRecord:
         """Record the results on the test set; for the arguments see `results_on_test_set`."""
         record = results_on_test_set(self.components, **results)
-        self.flush()
         self._emit(record)
         return record
 
-    def checkpoint(
-        self, path: str | Path, *, reason: Literal["last", "best", "periodic", "interrupted"]
-    ) -> None:
+    def checkpoint(self, path: str | Path, *, reason: CheckpointReason) -> None:
         """Record that a checkpoint was written to `path`."""
         self.flush()
         shown = name_in_run(self.folder, Path(path))
         # Between two epochs a checkpoint belongs to the epoch just closed.
-        epoch = self.epoch_number if self._means.n_samples else max(1, self.epoch_number - 1)
+        epoch = self.epoch_number if self._running.has_steps else max(1, self.epoch_number - 1)
         self._emit(CheckpointSaved(path=shown, step=self.n_steps, epoch=epoch, reason=reason))
 
     def histograms(self, *, weights: Mapping[str, Histogram], gradients: Mapping[str, Histogram]) -> None:
         """Record histograms of weights and gradients taken after the last step."""
-        self.flush()
         epoch = self.epoch_number
         self._emit(Histograms(step=self.n_steps, epoch=epoch, weights=weights, gradients=gradients))
 
@@ -357,7 +343,6 @@ class Monitor:
         update_ratios: Mapping[str, Any] | None = None,
     ) -> None:
         """Record gradients taken apart after the last step; for the arguments see `Gradients`."""
-        self.flush()
         record = Gradients(
             step=self.n_steps,
             epoch=self.epoch_number,
@@ -367,11 +352,18 @@ class Monitor:
             update_ratios=floats(update_ratios, "update ratio"),
         )
         self._emit(record)
-        self._judge(record)
+
+    def alert(self, alert: Alert) -> None:
+        """Record an alert that no rule raised.
+
+        Step and epoch are those of the moment unless it says otherwise. It asks
+        the loop to stop where its severity is in `stop_on`.
+        """
+        self.flush()
+        self._recorder.alert(alert, step=self.n_steps, epoch=self.epoch_number)
 
     def note(self, message: str, *, severity: Severity = "info") -> None:
         """Record a line for people."""
-        self.flush()
         self._emit(Note(message=message, severity=severity))
 
     def state_dict(self) -> dict[str, Any]:
@@ -383,49 +375,25 @@ class Monitor:
         return {
             "step": self.n_steps,
             "epoch": self.epoch_number - 1,
-            "means": self._means.state_dict(),
-            "rules": self._engine.state_dict(),
-            **self._clock.state_dict(),
+            "rules": self._recorder.state_dict(),
+            **self._running.state_dict(),
         }
 
     def close(self, status: Status = "finished", message: str | None = None) -> None:
         """Flush, record how the run ended and release every file; a second call does nothing."""
-        if self._closed:
+        if self._recorder.closed:
             return
         try:
             self.flush()
             if status != "interrupted":
                 # An interrupted run is expected to go on: nothing is said of its last steps yet.
-                for alert in self._engine.finish():
-                    self._alert(alert)
+                self._recorder.finish()
         finally:
             # A broken device may fail the flush; the record ends properly all the same.
-            self._emit(Finished(status=status, message=message))
-            self._closed = True
             self._forget_exit()
-            self._fan_out.close()
-
-    def __enter__(self) -> Monitor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close(*how_it_ended(error))
+            self._recorder.close(Finished(status=status, message=message))
 
     def _emit(self, record: Record) -> None:
-        if self._closed:
-            raise RuntimeError("the monitor is closed")
-        self._fan_out.write(record)
-
-    def _judge(self, record: StepWindow | EpochRecord | Gradients) -> None:
-        for alert in self._engine.look(record):
-            self._alert(alert)
-
-    def _alert(self, alert: Alert) -> None:
-        if all(alert is not known for known in self.alerts):
-            self.alerts.append(alert)
-        if alert.stop and self.stop_requested is None:
-            self.stop_requested = alert
-        self._fan_out.write(alert)
-        self._on_alert(alert)
+        """Write a record after those of the steps before it."""
+        self.flush()
+        self._recorder.write(record)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from neuroprism.core.records import Alert, Component, EpochRecord, Severity, Status, TestRecord
+from neuroprism.core.records import (
+    Alert,
+    CheckpointReason,
+    Component,
+    EpochRecord,
+    Severity,
+    Status,
+    TestRecord,
+)
 from neuroprism.monitor.components import as_components, with_total
 from neuroprism.monitor.histograms import Histogram
 from neuroprism.monitor.monitor import Monitor
@@ -31,6 +39,8 @@ class SilentMonitor(Monitor):
         Continue to count after this point.
     """
 
+    stop_requested: Alert | None = None
+
     def __init__(
         self,
         folder: str | Path,
@@ -42,7 +52,6 @@ class SilentMonitor(Monitor):
         self.components = as_components(components)
         self.folder = Path(folder)
         self.alerts: list[Alert] = []
-        self.stop_requested: Alert | None = None
         self.n_steps = resume.step if resume else 0
         self.epoch_number = resume.epoch + 1 if resume else 1
 
@@ -79,9 +88,7 @@ class SilentMonitor(Monitor):
         """Return the record that the first process keeps."""
         return results_on_test_set(self.components, **results)
 
-    def checkpoint(
-        self, path: str | Path, *, reason: Literal["last", "best", "periodic", "interrupted"]
-    ) -> None:
+    def checkpoint(self, path: str | Path, *, reason: CheckpointReason) -> None:
         """Do nothing."""
 
     def histograms(self, *, weights: Mapping[str, Histogram], gradients: Mapping[str, Histogram]) -> None:
@@ -95,6 +102,9 @@ class SilentMonitor(Monitor):
         clip_rate: float | None = None,
         update_ratios: Mapping[str, Any] | None = None,
     ) -> None:
+        """Do nothing."""
+
+    def alert(self, alert: Alert) -> None:
         """Do nothing."""
 
     def note(self, message: str, *, severity: Severity = "info") -> None:

@@ -90,7 +90,7 @@ class TensorBoard:
                 self._append([self._histograms(record)])
             case Gradients():
                 self._append([self._scalars(record.step, gradient_scalars(self._run, record))])
-            case Alert():
+            case Alert() if record.is_news:
                 self._append([self._alert(record)])
             case TestRecord():
                 numbers = {epoch_series("test", k): v for k, v in (record.losses | record.metrics).items()}

@@ -126,7 +126,7 @@ class Tracker:
             case TestRecord():
                 numbers = record.losses | record.metrics
                 self._backend.summary({epoch_series("test", name): value for name, value in numbers.items()})
-            case Alert():
+            case Alert() if record.is_news:
                 self._backend.alert(record)
             case Finished():
                 self._status = record.status
