@@ -126,8 +126,9 @@ def merge(shares: Sequence[StepRecord]) -> StepRecord:
     """Return one step from the shares of all processes, whose numbers lie in host memory.
 
     Components are weighted by their valid elements and metrics by samples.
-    Gradient norm and verdict are those of the averaged gradient, the same in
-    every share.
+    Gradient norm and verdict are those of the averaged gradient and weights those
+    that were agreed on, the same in every share. Gradients that were taken apart
+    are those of the first share.
     """
     first = shares[0]
     counts = {name: [_count(share, name) for share in shares] for name in first.losses}
@@ -160,6 +161,7 @@ def on_host(records: Sequence[StepRecord]) -> list[StepRecord]:
             losses={name: number(value) for name, value in record.losses.items()},
             counts={name: number(value) for name, value in record.counts.items()},
             metrics={name: number(value) for name, value in record.metrics.items()},
+            weights=record.weights and {name: number(value) for name, value in record.weights.items()},
             grad_norm=number(record.grad_norm),
             refused=bool(number(record.refused)),
             samples=plain(record.samples),
@@ -170,7 +172,7 @@ def on_host(records: Sequence[StepRecord]) -> list[StepRecord]:
 
 def _numbers(record: StepRecord) -> Iterator[Any]:
     """Yield the numbers of a record in the order in which `on_host` puts them back."""
-    for group in (record.losses, record.counts, record.metrics):
+    for group in (record.losses, record.counts, record.metrics, record.weights or {}):
         yield from group.values()
     yield record.grad_norm
     yield record.refused

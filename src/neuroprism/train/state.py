@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -23,6 +23,16 @@ from neuroprism.train.seed import depart, random_states, restore_random_states, 
 from neuroprism.train.selection import BestEpoch, Criterion
 from neuroprism.train.stopping import EarlyStopping
 from neuroprism.train.task import Task
+
+
+class Companion(Protocol):
+    """Something that changes while a model trains, beside the model."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return plain values and tensors."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Continue from `state_dict`, as far as it fits."""
 
 
 class TrainingState:
@@ -55,6 +65,10 @@ class TrainingState:
         Optimizer steps taken, refused ones included.
     torn
         A step is being applied; the state is that of no point in training.
+    is_compiled
+        Whether `network` runs compiled.
+    companions
+        Whatever else a checkpoint has to hold, by name.
     """
 
     def __init__(
@@ -96,7 +110,9 @@ class TrainingState:
         self.batch = 0
         self.step = 0
         self.torn = False
+        self.is_compiled = compile_model is not None
         self.evaluation: dict[str, float] = {}
+        self.companions: dict[str, Companion] = {}
         self._torch_states = torch_states()
         self._share_buffers()
 
@@ -132,6 +148,10 @@ class TrainingState:
         """Clip the gradients to `limit`; return their norm before."""
         self.fabric.strategy.precision.unscale_gradients(self.optimizer)
         return clip_gradients(self.parameters, limit)
+
+    def loss_scale(self) -> float:
+        """Return the factor that keeps gradients from vanishing in 16 bits, 1 where none is needed."""
+        return 1.0 if self._scaler is None else float(self._scaler.get_scale())
 
     def is_overflow(self, total: Tensor, *, refused: bool | Tensor) -> bool:
         """Tell whether only the float16 loss scale, which adapts itself, made the gradients overflow."""
@@ -199,6 +219,7 @@ class TrainingState:
                 "random": states[0],
                 "random_of_others": states[1:],
                 "n_batches": self.n_batches,
+                "companions": {name: one.state_dict() for name, one in self.companions.items()},
             },
             **more,
         )
@@ -235,6 +256,9 @@ class TrainingState:
         self.best.load_state_dict(saved["best"])
         if self._scaler and saved["scaler"]:
             self._scaler.load_state_dict(saved["scaler"])
+        for name, state in saved.get("companions", {}).items():
+            if name in self.companions:
+                self.companions[name].load_state_dict(state)
         self.epoch, self.batch, self.step = checkpoint.epoch, checkpoint.batch, checkpoint.step
         if self.step:
             self.schedule.apply(self.optimizer, self.step - 1)

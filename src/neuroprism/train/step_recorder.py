@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from neuroprism.core.errors import TrainingError
+from neuroprism.train.gradient_watch import GradientLook
 from neuroprism.train.non_finite_guard import Policy
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class StepRecord:
         Whether the step was not applied: a bool, or a flag on the device.
     overflow
         The float16 loss scale was too high; normal while it is sought.
+    weights
+        Weight of every component in this step; None where they have their own.
+    gradients
+        Gradients taken apart, where the step was looked at.
     """
 
     losses: Mapping[str, Tensor | float]
@@ -53,6 +58,8 @@ class StepRecord:
     samples: Any | None
     refused: bool | Tensor
     overflow: bool = False
+    weights: Mapping[str, Tensor | float] | None = None
+    gradients: GradientLook | None = None
 
 
 class StepRecorder:
@@ -123,7 +130,10 @@ class StepRecorder:
             samples=record.samples,
             # "Skipped" means that training went on without the step, which alone is harmless.
             skipped=refused and not ends,
+            **({} if record.weights is None else {"weights": record.weights}),
         )
+        if record.gradients is not None:
+            self._monitor.gradients(**asdict(record.gradients))
         if ends:
             self._monitor.flush()
             raise TrainingError(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
 from neuroprism.core.records import Component
+
+if TYPE_CHECKING:
+    from neuroprism.train.balancing import Balancing
 
 BatchT = TypeVar("BatchT")
 
@@ -70,12 +73,16 @@ class Task(ABC, Generic[BatchT]):
         Names of all metrics that `evaluate` may return. Where they are
         declared, a mistyped `training.early_stopping.monitor` is found before
         training starts, otherwise at the first validation.
+    balancing
+        What chooses the weights of the components step by step; None where they
+        have their own weights throughout.
     """
 
     name: str
     components: tuple[Component, ...]
     model: nn.Module
     metric_names: tuple[str, ...] = ()
+    balancing: Balancing | None = None
 
     @abstractmethod
     def losses(self, model: nn.Module, batch: BatchT) -> LossTerms:

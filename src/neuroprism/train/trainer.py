@@ -17,6 +17,7 @@ from neuroprism.train.checkpoint import Checkpoint
 from neuroprism.train.checkpoint_keeper import CheckpointKeeper
 from neuroprism.train.config import HardwareConfig, ReproducibilityConfig, TrainingConfig
 from neuroprism.train.data_order import batches_of
+from neuroprism.train.gradient_watch import GradientWatch
 from neuroprism.train.hardware import build_fabric
 from neuroprism.train.histograms import gradient_histograms, weight_histograms
 from neuroprism.train.interrupt import InterruptFlag, TrainingInterrupted
@@ -84,6 +85,9 @@ class Trainer:
         Run folder; checkpoints go to ``checkpoints`` in it.
     histogram_every_n_epochs
         Epochs between histograms of weights and gradients; None for none.
+    gradients_every_n_steps
+        Optimizer steps between two looks at the gradients of single components
+        and at the size of updates; 0 for none.
     run_config
         Resolved configuration of the whole run, stored in checkpoints.
     """
@@ -97,6 +101,7 @@ class Trainer:
         monitor: Monitor,
         folder: str | Path,
         histogram_every_n_epochs: int | None = None,
+        gradients_every_n_steps: int = 0,
         run_config: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
@@ -104,6 +109,7 @@ class Trainer:
         self.reproducibility = reproducibility
         self.monitor = monitor
         self.histogram_every_n_epochs = histogram_every_n_epochs
+        self.gradients_every_n_steps = gradients_every_n_steps
         self.fabric = build_fabric(hardware)
         self.processes = Processes(rank=self.fabric.global_rank, n=self.fabric.world_size)
         self._keeper = CheckpointKeeper(
@@ -206,6 +212,7 @@ class Trainer:
             processes=self.processes,
             compile_model=self._compile if self.hardware.compile_model else None,
         )
+        watch = self._watch(state)
         if resume is not None:
             with self.processes.agreeing():
                 state.restore(resume)
@@ -214,9 +221,26 @@ class Trainer:
             combine=self.monitor.combine,
             add_metrics=self._update_metrics,
             gradient_clip=self.config.gradient_clip,
+            watch=watch,
         )
         self._recorder = self._new_recorder()
         return state
+
+    def _watch(self, state: TrainingState) -> GradientWatch:
+        """Return what looks at gradients, in the first process; it and the balancing go into checkpoints."""
+        every, several = self.gradients_every_n_steps, len(state.task.components) > 1
+        watch = GradientWatch(
+            state.model,
+            every_n_steps=every if self.processes.first else 0,
+            gradient_clip=self.config.gradient_clip,
+            takes_apart=several and not state.is_compiled,
+        )
+        if every and several and state.is_compiled:
+            self.monitor.note("Gradients are not taken apart by component: the network runs compiled")
+        state.companions["gradients"] = watch
+        if state.task.balancing is not None:
+            state.companions["balancing"] = state.task.balancing
+        return watch
 
     def _new_recorder(self) -> StepRecorder:
         policy, log_frequency = self.config.on_non_finite, self.config.log_frequency

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from neuroprism.core.records import TOTAL
+from neuroprism.train.gradient_watch import GradientWatch
 from neuroprism.train.optim import named_rates
 from neuroprism.train.state import TrainingState
 from neuroprism.train.step_recorder import StepRecord
 from neuroprism.train.task import LossTerms
+from neuroprism.train.weighted_loss import Combine, WeightedLoss
 
-Combine = Callable[[Mapping[str, Tensor]], Tensor]
 MetricsHook = Callable[[SimpleNamespace, Mapping[str, Tensor], Any], None]
 
 
@@ -33,6 +34,8 @@ class Update:
         attributes that it sets become metrics of the step.
     gradient_clip
         Largest gradient norm, None for no limit.
+    watch
+        Looks at gradients now and then; None for never.
     """
 
     def __init__(
@@ -42,9 +45,11 @@ class Update:
         combine: Combine,
         add_metrics: MetricsHook,
         gradient_clip: float | None,
+        watch: GradientWatch | None = None,
     ) -> None:
         self._state = state
-        self._combine = combine
+        self._watch = watch or GradientWatch(state.model, every_n_steps=0, gradient_clip=None)
+        self._loss = WeightedLoss(state, combine, self._watch)
         self._add_metrics = add_metrics
         self._gradient_clip = gradient_clip
 
@@ -52,6 +57,7 @@ class Update:
         """Average the gradients of `n_batches` batches and make one step unless it is refused."""
         state = self._state
         state.begin_step()
+        self._watch.begin_step(state.step + 1)
         means = _BatchMeans(n_batches)
         for number, batch in enumerate(batches, start=1):
             with state.gradients_kept_back(until_last=number < n_batches):
@@ -64,7 +70,9 @@ class Update:
         total = state.processes.mean(means.total())
         refused = state.guard.judge(total, grad_norm)
         overflow = state.is_overflow(total, refused=refused)
+        self._watch.before_update(grad_norm)
         lr = state.apply(refused=refused)
+        self._loss.learn(means.losses, means.counts, refused=refused)
         return StepRecord(
             losses=means.losses,
             counts=means.counts,
@@ -75,12 +83,14 @@ class Update:
             samples=means.sample_ids(),
             refused=refused,
             overflow=overflow,
+            weights=self._loss.weights(),
+            gradients=self._watch.after_update(),
         )
 
     def _backward(self, batch: Any, means: _BatchMeans) -> None:
         state = self._state
         terms = state.task.losses(state.network, batch)
-        total = self._combine(terms.values)
+        total = self._loss.total(terms, first=means.n_seen == 0)
         state.fabric.backward(total / means.n_batches if means.n_batches > 1 else total)
         detached = {name: value.detach() for name, value in terms.values.items()}
         namespace = SimpleNamespace()
