@@ -19,6 +19,7 @@ from neuroprism.cli import (
     compare,
     config,
     datasets,
+    diagnose,
     export,
     finetune,
     import_lmdb,
@@ -50,6 +51,7 @@ app.command("import-lmdb", no_args_is_help=True)(import_lmdb.import_lmdb)
 app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
 app.command("summary", no_args_is_help=True)(summary.summary)
+app.command("diagnose", no_args_is_help=True)(diagnose.diagnose)
 app.command("compare", no_args_is_help=True)(compare.compare)
 app.command("export", no_args_is_help=True)(export.export)
 

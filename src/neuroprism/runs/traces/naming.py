@@ -1,0 +1,43 @@
+"""Giving the columns of a log the names that they have here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from neuroprism.core.errors import DataError
+from neuroprism.runs.traces.series_names import renaming
+from neuroprism.runs.traces.table import Table
+
+_N_SHOWN = 12
+_LOSSES = ("loss/", "train/")
+
+
+def named(
+    table: Table, epochs: Table | None, mapping: Mapping[str, str], *, source: Path
+) -> tuple[Table, Table | None]:
+    """Return the known columns of the rows of steps and of epochs under their names here.
+
+    Raises
+    ------
+    UnknownNameError
+        If no column has a name in `mapping`.
+    DataError
+        If there is no loss among the columns.
+    """
+    both = list(dict.fromkeys([*table.columns, *(epochs.columns if epochs else ())]))
+    names = renaming(both, mapping)
+    rows = table.renamed({old: new for old, new in names.items() if old in table})
+    if not any(name.startswith(_LOSSES) for name in names.values()):
+        shown = ", ".join(both[:_N_SHOWN]) + (", ..." if len(both) > _N_SHOWN else "")
+        raise DataError(
+            f"{source} has no loss that is recognised; name one with --map THEIRS=loss/NAME (columns: {shown})"
+        )
+    if epochs is None:
+        return rows, None
+    # What rows of epochs call a loss is the mean of the epoch.
+    means = {
+        old: new.replace("loss/", "train/", 1) if new.startswith("loss/") else new
+        for old, new in names.items()
+    }
+    return rows, epochs.renamed({old: new for old, new in means.items() if old in epochs})
