@@ -51,7 +51,7 @@ def _widen(loop: Loop) -> None:
     """Let the learned spread creep upwards, as a regulariser with the wrong sign does."""
     head = heads_of(loop.model)["spread"]
     assert isinstance(head, nn.Linear)
-    head.bias[1].add_(0.02)
+    head.bias[1].add_(0.03)
 
 
 def _growing_target(rate: float, start: int) -> Hooks:
@@ -170,7 +170,13 @@ _DRIFT = [
         component="weights",
         step=100,
         hooks=always(_grow_trunk, 100),
-        also=(("explosion", "weights"), ("dominance", "weights"), ("task_stall", "weights")),
+        also=(
+            ("ratio_drift", "signal"),
+            ("explosion", "signal"),
+            ("explosion", "weights"),
+            ("dominance", "weights"),
+            ("task_stall", "weights"),
+        ),
     ),
     faulty(
         "tasks-fading-labels",

@@ -163,7 +163,7 @@ _OSCILLATION = [
         "conv-in-order",
         "oscillation",
         partial(_in_order, picture),
-        Plan(epochs=20, batch=16, shuffle=False, optimizer="momentum", learning_rate=0.05),
+        Plan(epochs=20, batch=16, shuffle=False, optimizer="momentum", learning_rate=0.02),
         component="ce",
         also=SWINGS,
     ),

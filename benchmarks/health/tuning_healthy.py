@@ -108,7 +108,7 @@ _CLASSIFICATION = [
     healthy(
         "classify-long-restarts",
         partial(classify, noise=0.1, n=2400),
-        Plan(epochs=9, optimizer="momentum", learning_rate=0.1, schedule=_restarts(100, 2), batch=16),
+        Plan(epochs=9, optimizer="momentum", learning_rate=0.04, schedule=_restarts(100, 2), batch=16),
         seeds=(0, 1, 2),
     ),
     healthy("classify-noisy-labels", partial(classify, noise=0.25), Plan(epochs=8, learning_rate=3e-3)),
@@ -137,7 +137,7 @@ _CLASSIFICATION = [
         Plan(
             epochs=10,
             optimizer="momentum",
-            learning_rate=0.2,
+            learning_rate=0.06,
             batch=16,
             schedule=Schedule(type="step", period=700),
             declare_schedule=True,
