@@ -32,14 +32,22 @@ class LossWeights(Section):
 
     def by_component(self) -> dict[str, float]:
         """Return the weights under the names of the components, in their order."""
-        return {
-            "signal": self.diffusion,
-            "classification": self.classification,
-            "peak_exist": self.peak_exist,
-            "peak_latency": self.peak_latency,
-            "peak_amplitude": self.peak_amplitude,
-            "threshold": self.threshold,
-        }
+        return {name: getattr(self, key) for name, key in WEIGHT_KEYS.items()}
+
+
+WEIGHT_KEYS = {
+    "signal": "diffusion",
+    "classification": "classification",
+    "peak_exist": "peak_exist",
+    "peak_latency": "peak_latency",
+    "peak_amplitude": "peak_amplitude",
+    "threshold": "threshold",
+}
+"""Key in ``loss.weights`` of every component, in their order."""
+
+BalancingName = Literal[
+    "fixed", "uncertainty", "gradnorm", "upgrad", "dualproj", "mgda", "pcgrad", "aligned_mtl"
+]
 
 
 class GaussianNll(Section):
@@ -118,6 +126,13 @@ class LossConfig(Section):
     """All components of the loss."""
 
     weights: LossWeights = LossWeights()
+
+    balancing: BalancingName = "fixed"
+    """`fixed`: the weights hold throughout. Otherwise they are where training starts: `uncertainty` learns a
+    variance of each component, `gradnorm` makes gradients on the shared parameters equally large, the
+    others are aggregators of torchjd (extra `torchjd`); all but `uncertainty` cost a backward pass per
+    component in every step."""
+
     peak_latency: RegressionLoss = GaussianNll()
     """Form of the latency's loss."""
 

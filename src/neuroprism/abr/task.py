@@ -20,6 +20,7 @@ from neuroprism.abr.pooled import PooledResults
 from neuroprism.abr.scaler import AbrScaler
 from neuroprism.core.errors import ConfigError
 from neuroprism.core.records import Component
+from neuroprism.train.balancing import build_balancing
 from neuroprism.train.task import Evaluation, LossTerms, Task
 
 N_NOISE_LEVELS = 10
@@ -47,6 +48,8 @@ class AbrTask(Task[AbrBatch]):
     ------
     ConfigError
         If the recordings are too short for the network.
+    UserError
+        If a package that `loss.balancing` needs is not installed.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class AbrTask(Task[AbrBatch]):
             )
             for name, label in COMPONENTS.items()
         )
+        self.balancing = build_balancing(config.loss.balancing, self.components)
         self.metric_names = PooledResults.metric_names(self._grid().tolist())
 
     def losses(self, model: nn.Module, batch: AbrBatch) -> LossTerms:

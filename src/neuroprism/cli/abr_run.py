@@ -104,7 +104,7 @@ def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
     task, data = run.task, run.data
     with run.monitor as monitor:
         lines = (run.source.origin, _describe(run.manifest), describe_masks(run.source.recordings))
-        for line in (*lines, _describe_model(task)):
+        for line in (*lines, _describe_model(task), *_describe_balancing(config)):
             monitor.note(line)
         processes.from_first(lambda: write_manifest(run.folder / SPLIT_FILE, run.manifest))
         trainer = Trainer(
@@ -114,6 +114,7 @@ def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
             monitor=monitor,
             folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
+            gradients_every_n_steps=config.monitoring.gradients.every_n_steps,
             run_config=to_dict(config),
         )
         result = trainer.fit(task, data.train_batches, data.val_batches, resume=run.checkpoint)
@@ -215,6 +216,13 @@ def _describe(manifest: Manifest) -> str:
 def _describe_model(task: AbrTask) -> str:
     n_parameters = sum(parameter.numel() for parameter in task.model.parameters())
     return f"Model: {type(task.model).__name__}, {n_parameters:,} parameters"
+
+
+def _describe_balancing(config: AbrConfig) -> list[str]:
+    name = config.loss.balancing
+    if name == "fixed":
+        return []
+    return [f"Weights of the loss follow the training ({name}); validation totals have those of loss.weights"]
 
 
 def _test(task: AbrTask, batches: Iterable[Any] | None, result: FitResult, monitor: Monitor) -> None:

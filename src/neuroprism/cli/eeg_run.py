@@ -170,6 +170,7 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
             monitor=monitor,
             folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
+            gradients_every_n_steps=config.monitoring.gradients.every_n_steps,
             run_config=to_dict(config),
         )
         fit = trainer.fit(run.task, run.data.train, run.data.val, resume=run.checkpoint)

@@ -25,7 +25,8 @@ def shared_gram(
 ) -> Tensor:
     """Return the inner products between the gradients of all components on the shared parameters.
 
-    A parameter is shared where at least two components have a gradient.
+    These are the parameters that the most components reach, at least two: where all
+    reach a trunk, a head that serves two of them is no part of it.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def shared_gram(
     Tensor
         (K, K), in the order of `values`, on the device of the parameters.
     """
-    gram = torch.zeros(len(values), len(values), device=parameters[0].device)
+    # Sorted by how many components reach a parameter: the largest number is known at the end.
+    grams: dict[int, Tensor] = {}
     for part in _parts(parameters, len(values)):
         gradients = [_gradient(value, part, scale) for value in values.values()]
         for column in zip(*gradients, strict=True):
@@ -50,8 +52,11 @@ def shared_gram(
                 continue
             rows = [torch.zeros_like(given[0]) if g is None else g for g in column]
             matrix = torch.stack([_real(row) for row in rows])
-            gram += matrix @ matrix.T
-    return gram / scale**2
+            product = matrix @ matrix.T
+            grams[len(given)] = grams[len(given)] + product if len(given) in grams else product
+    if not grams:
+        return torch.zeros(len(values), len(values), device=parameters[0].device)
+    return grams[max(grams)] / scale**2
 
 
 def cosines(gram: Tensor) -> Tensor:

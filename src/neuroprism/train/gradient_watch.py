@@ -151,4 +151,5 @@ def _by_module(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def _norm(tensors: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
-    return torch.stack([n.float() for n in torch._foreach_norm(list(tensors))]).norm()
+    whole: Tensor = torch.linalg.vector_norm(torch.stack([n.float() for n in torch._foreach_norm(tensors)]))
+    return whole

@@ -63,7 +63,8 @@ class WeightedLoss:
             return self._combine(terms.values)
         weighted = [w * terms.values[name] for name, w in zip(self._names, self._weights, strict=True)]
         # Added in order, as the record adds them.
-        return reduce(torch.add, weighted)
+        total: Tensor = reduce(torch.add, weighted)
+        return total
 
     def weights(self) -> dict[str, Tensor] | None:
         """Return the weights of the present step, None where the components have their own."""
