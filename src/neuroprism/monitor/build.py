@@ -12,6 +12,7 @@ from neuroprism.monitor.rules import Rule, rules
 from neuroprism.monitor.sinks import EventsFile, RunFile, Sink, StepsFile, TrainingLog
 
 if TYPE_CHECKING:
+    from neuroprism.monitor.config import OnAlertConfig
     from neuroprism.monitor.format import Level
     from neuroprism.monitor.logging_config import LoggingConfig
 
@@ -48,6 +49,7 @@ def build_sinks(
     log_frequency: int,
     steps_per_epoch: int | None = None,
     quiet: bool = False,
+    on_alert: OnAlertConfig | None = None,
 ) -> list[Sink]:
     """Return the sinks that a configuration asks for.
 
@@ -61,12 +63,16 @@ def build_sinks(
         Optimizer steps of an epoch, for the progress bar.
     quiet
         No progress bar, and only warnings and alerts on the console.
+    on_alert
+        The section `monitoring.on_alert`; None to tell nobody outside the run.
     """
     from neuroprism.monitor.sinks.console import Console
     from neuroprism.monitor.sinks.progress_bar import ProgressBar
     from neuroprism.monitor.sinks.text_log import TextLog
 
-    sinks: list[Sink] = [*file_sinks(), TextLog(log_frequency)]
+    # Closed last: what it waits for then keeps no other sink open.
+    sinks: list[Sink] = [] if on_alert is None else _tellers(on_alert)
+    sinks += [*file_sinks(), TextLog(log_frequency)]
     if logging.progress_bar and not quiet:
         sinks.append(ProgressBar(steps_per_epoch))
     sinks.append(Console(log_frequency, level="warning" if quiet else _LEVELS[logging.level]))
@@ -88,3 +94,19 @@ def build_sinks(
             )
         )
     return sinks
+
+
+def _tellers(config: OnAlertConfig) -> list[Sink]:
+    """Return the sink that tells of alerts outside the run, none where nobody is to be told."""
+    if not config.command and config.webhook is None:
+        return []
+    from neuroprism.monitor.sinks.on_alert import OnAlert
+
+    return [
+        OnAlert(
+            config.command,
+            config.webhook,
+            severity=config.severity,
+            timeout_seconds=config.timeout_seconds,
+        )
+    ]

@@ -11,8 +11,9 @@ import inspect
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 
 from neuroprism.core.section import Section
 from neuroprism.monitor.rules import Rule, rules
@@ -72,6 +73,27 @@ class OnAlertConfig(Section):
 
     timeout_seconds: float = Field(default=10.0, gt=0)
     """Time after which a command or request is given up."""
+
+    @field_validator("command")
+    @classmethod
+    def _names_a_program(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        if command and not command[0].strip():
+            raise ValueError("the first word must name a program; [] runs none")
+        return command
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_a_web_address(cls, webhook: str | None) -> str | None:
+        # The message shows nothing of the address: its path is often a secret.
+        if webhook is not None:
+            try:
+                parts = urlsplit(webhook)
+                complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            except ValueError:
+                complete = False
+            if not complete:
+                raise ValueError("must begin with http:// or https:// and name a host; null tells none")
+        return webhook
 
 
 class GradientsConfig(Section):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neuroprism.core.files import LineAppender
 from neuroprism.core.records import RunRecord
+from neuroprism.monitor.format import Level
 from neuroprism.monitor.sinks.protocol import Record
 from neuroprism.monitor.text_lines import record_lines
 
@@ -39,7 +40,7 @@ class TextLog:
     def write(self, record: Record) -> None:
         """Append the lines of `record` in one write."""
         lines = [
-            f"{_timestamp()} - neuroprism - {level.upper()} - {part}\n"
+            log_line(level, part)
             for level, text in record_lines(self._run, record, self.log_frequency)
             if level != "debug"
             for part in text.splitlines()
@@ -50,6 +51,11 @@ class TextLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def log_line(level: Level, text: str) -> str:
+    """Return a line of the log, with the time of now and a newline."""
+    return f"{_timestamp()} - neuroprism - {level.upper()} - {text}\n"
 
 
 def _timestamp() -> str:
