@@ -18,7 +18,16 @@ FloatArray = npt.NDArray[np.float64]
 
 N_BINS = 128
 
-_FIELDS = ("count", "sum", "low", "high", "absolute_change", "n_changes")
+_FIELDS = (
+    "count",
+    "sum",
+    "low",
+    "high",
+    "absolute_change",
+    "squared_change",
+    "product_of_changes",
+    "n_changes",
+)
 
 
 class Curve:
@@ -39,6 +48,7 @@ class Curve:
         self._bins = {name: _empty(name, n_series) for name in _FIELDS}
         self._last_step = np.zeros(N_BINS, dtype=np.int64)
         self._last = np.full(n_series, np.nan)
+        self._last_change = np.full(n_series, np.nan)
 
     def __len__(self) -> int:
         """Bins that hold rows; the last one may be incomplete."""
@@ -95,6 +105,24 @@ class Curve:
             change: FloatArray = self._bins["absolute_change"][:n] / self._bins["n_changes"][:n]
         return change * (np.sqrt(np.pi) / 2.0)
 
+    def serial_correlation(self, first_bin: int) -> FloatArray:
+        """Return the (S,) correlation of changes that follow each other, from a bin on.
+
+        Values that scatter independently about a slow course give -0.5, values
+        that alternate -1, smooth swings give more than 0.
+        """
+        n = self._n(complete=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlation: FloatArray = self._bins["product_of_changes"][first_bin:n].sum(axis=0) / self._bins[
+                "squared_change"
+            ][first_bin:n].sum(axis=0)
+        return correlation
+
+    def path_lengths(self, first_bin: int) -> FloatArray:
+        """Return the (S,) sums of absolute changes from row to row, from a bin on."""
+        lengths: FloatArray = self._bins["absolute_change"][first_bin : self._n(complete=True)].sum(axis=0)
+        return lengths
+
     def last_steps(self, *, complete: bool = True) -> npt.NDArray[np.int64]:
         """Return (bins,) the last optimizer step of every bin."""
         return self._last_step[: self._n(complete=complete)]
@@ -108,6 +136,7 @@ class Curve:
             "bins": {name: values[:n].tolist() for name, values in self._bins.items()},
             "last_step": self._last_step[:n].tolist(),
             "last": self._last.tolist(),
+            "last_change": self._last_change.tolist(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -120,17 +149,18 @@ class Curve:
         self._last_step = np.zeros(N_BINS, dtype=np.int64)
         self._last_step[:n] = state["last_step"]
         self._last = np.array(state["last"], dtype=np.float64)
+        self._last_change = np.array(state["last_change"], dtype=np.float64)
 
     def _n(self, *, complete: bool) -> int:
         return self.n_rows // self.bin_rows if complete else len(self)
 
-    def _add(
-        self, rows: FloatArray, accepted: npt.NDArray[np.bool_], steps: npt.NDArray[np.int64]
-    ) -> None:
+    def _add(self, rows: FloatArray, accepted: npt.NDArray[np.bool_], steps: npt.NDArray[np.int64]) -> None:
         """Take in rows that all fit."""
         values = np.where(accepted, rows, np.nan)
         filled, self._last = _carried(values, self._last)
-        changes = np.abs(values - filled[:-1])
+        signed = values - filled[:-1]
+        before, self._last_change = np.concatenate([self._last_change[None], signed[:-1]]), signed[-1]
+        changes = np.abs(signed)
         first = self.n_rows // self.bin_rows
         bins = (self.n_rows + np.arange(len(rows))) // self.bin_rows
         borders = np.flatnonzero(np.diff(bins, prepend=bins[0] - 1))
@@ -140,6 +170,9 @@ class Curve:
         store["count"][places] += np.add.reduceat(accepted.astype(np.float64), borders, axis=0)
         store["sum"][places] += np.add.reduceat(np.where(accepted, rows, 0.0), borders, axis=0)
         store["absolute_change"][places] += np.add.reduceat(np.where(known, changes, 0.0), borders, axis=0)
+        products = np.nan_to_num(signed * before)
+        store["squared_change"][places] += np.add.reduceat(np.nan_to_num(signed * signed), borders, axis=0)
+        store["product_of_changes"][places] += np.add.reduceat(products, borders, axis=0)
         store["n_changes"][places] += np.add.reduceat(known.astype(np.float64), borders, axis=0)
         low = np.minimum.reduceat(np.where(accepted, rows, np.inf), borders, axis=0)
         high = np.maximum.reduceat(np.where(accepted, rows, -np.inf), borders, axis=0)
@@ -170,8 +203,9 @@ def _carried(values: FloatArray, last: FloatArray) -> tuple[FloatArray, FloatArr
     """Return rows with the last known value carried over gaps, one row longer at the front, and the new last."""
     whole = np.concatenate([last[None], values])
     known = ~np.isnan(whole)
-    if known.all():
-        return whole, whole[-1].copy()
+    # Most series are there in every row, or in none: nothing has to be carried then.
+    if (known[1:].all(axis=0) | ~known[1:].any(axis=0)).all():
+        return whole, np.where(known[-1], whole[-1], last)
     index = np.where(known, np.arange(len(whole))[:, None], 0)
     np.maximum.accumulate(index, axis=0, out=index)
     filled: FloatArray = np.take_along_axis(whole, index, axis=0)

@@ -27,6 +27,7 @@ IntArray = npt.NDArray[np.int64]
 
 N_VALUES = 64
 N_BEFORE_JUDGING = 24
+N_BEFORE_A_SPIKE = 96
 N_TAIL = 12
 N_FOR_A_NEW_LEVEL = 8
 OUTLIER = 6.0
@@ -129,7 +130,7 @@ class Recent:
         Parameters
         ----------
         rows
-            (n, S) values, n at most 64.
+            (n, S) values.
         known
             (n, S) whether the value is there and finite.
         steps, epochs
@@ -248,50 +249,48 @@ class Recent:
         self, rows: FloatArray, known: BoolArray, center: FloatArray, found: list[Excursion]
     ) -> None:
         """Remember the largest rise so far; before there is a centre, above the median of the block."""
-        for series in range(self.n_series):
-            values = rows[known[:, series], series]
-            if not len(values):
-                continue
-            middle = center[series] if not np.isnan(center[series]) else np.median(values)
-            rises = values - middle
-            spikes = [e.value - e.center for e in found if e.series == series and is_out_of_the_ordinary(e)]
-            ordinary = rises[rises < min(spikes)] if spikes else rises
-            if len(ordinary):
-                self._tallest[series] = max(self._tallest[series], ordinary.max())
+        middle = center
+        unknown = np.isnan(center) & known.any(axis=0)
+        if unknown.any():
+            middle = center.copy()
+            middle[unknown] = np.nanmedian(np.where(known, rows, np.nan)[:, unknown], axis=0)
+        rises = np.where(known, rows - middle, -np.inf)
+        for spike in filter(is_out_of_the_ordinary, found):
+            column = rises[:, spike.series]
+            column[column >= spike.value - spike.center] = -np.inf
+        self._tallest = np.fmax(self._tallest, rises.max(axis=0))
 
     def _enter_tail(self, series: int, scores: FloatArray) -> None:
         both = np.concatenate([self._tail[series], scores])
         self._tail[series] = np.partition(both, len(both) - N_TAIL)[-N_TAIL:]
 
     def _keep_values(self, rows: FloatArray, accepted: BoolArray) -> None:
-        if accepted.all():
-            self._values = np.concatenate([self._values, rows.T], axis=1)[:, -N_VALUES:]
-        else:
-            for series in range(self.n_series):
-                new = rows[accepted[:, series], series]
-                if len(new):
-                    self._values[series] = np.concatenate([self._values[series], new])[-N_VALUES:]
-        self._n = np.minimum(self._n + accepted.sum(axis=0), N_VALUES)
+        n_new = accepted.sum(axis=0)
+        whole = n_new == len(rows)
+        joined = np.concatenate([self._values[whole], rows[:, whole].T], axis=1)
+        self._values[whole] = joined[:, -N_VALUES:]
+        for series in np.flatnonzero((n_new > 0) & ~whole).tolist():
+            new = rows[accepted[:, series], series]
+            self._values[series] = np.concatenate([self._values[series], new])[-N_VALUES:]
+        self._n = np.minimum(self._n + n_new, N_VALUES)
 
     def _keep_latest(self, rows: FloatArray, known: BoolArray) -> None:
-        for_all = known.all(axis=1)
-        if for_all.all():
-            whole = np.concatenate([self.latest, rows])
-            changed = whole[1:] != whole[:-1]
-            changed = changed[-len(rows) :]
-            last_change = np.where(changed.any(axis=0), changed[::-1].argmax(axis=0), -1)
-            self.equal_run = np.where(last_change >= 0, last_change + 1, self.equal_run + len(rows))
-            self.latest = whole[-N_FOR_A_NEW_LEVEL:]
-            return
-        for series in np.flatnonzero(known.any(axis=0)).tolist():
-            new = rows[known[:, series], series]
-            whole = np.concatenate([self.latest[:, series], new])
-            places = np.flatnonzero(whole[-len(new) :] != whole[-len(new) - 1 : -1])
-            n_new = len(new)
-            self.equal_run[series] = (
-                n_new - places[-1] if len(places) else self.equal_run[series] + n_new
-            )
-            self.latest[:, series] = whole[-N_FOR_A_NEW_LEVEL:]
+        n_known = known.sum(axis=0)
+        whole = n_known == len(rows)
+        self._keep_latest_of(whole, rows[:, whole])
+        for series in np.flatnonzero((n_known > 0) & ~whole).tolist():
+            self._keep_latest_of([series], rows[known[:, series], series][:, None])
+
+    def _keep_latest_of(self, series: Any, rows: FloatArray) -> None:
+        """Take in rows of some series, all of them known."""
+        before = self.latest[:, series]
+        joined = np.concatenate([before, rows])
+        changed = joined[len(before) :] != joined[len(before) - 1 : -1]
+        since = np.where(
+            changed.any(axis=0), changed[::-1].argmax(axis=0) + 1, self.equal_run[series] + len(rows)
+        )
+        self.equal_run[series] = since
+        self.latest[:, series] = joined[-N_FOR_A_NEW_LEVEL:]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -333,7 +332,11 @@ class _Reference:
 def is_out_of_the_ordinary(excursion: Excursion) -> bool:
     """Tell whether neither the tail of the series nor an earlier rise makes the excursion likely."""
     rise = excursion.value - excursion.center
-    return excursion.score >= excursion.limit and rise >= HIGHER_THAN_EVER * excursion.tallest
+    return (
+        excursion.row >= N_BEFORE_A_SPIKE
+        and excursion.score >= excursion.limit
+        and rise >= HIGHER_THAN_EVER * excursion.tallest
+    )
 
 
 def _largest(points: list[Excursion]) -> Excursion:

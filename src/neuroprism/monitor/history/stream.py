@@ -2,7 +2,7 @@
 
 Windows end where somebody flushed. Blocks end at row numbers that only the run
 decides, so that what is judged does not depend on flushing: 8 rows at first, up
-to 64 later on. The course of the run is looked at when eight more of its bins
+to 128 later on. The course of the run is looked at when eight more of its bins
 are full.
 """
 
@@ -21,7 +21,7 @@ from neuroprism.monitor.window import StepWindow
 
 GRAD_NORM, LR, STEP_SECONDS = "grad_norm", "lr", "step_seconds"
 
-_SHORTEST_BLOCK, _LONGEST_BLOCK = 8, 64
+_SHORTEST_BLOCK, _LONGEST_BLOCK = 8, 128
 _BLOCKS_OF_A_RUN = 16
 _BINS_OF_A_COURSE = 8
 _N_FIRST = 8
@@ -44,6 +44,8 @@ class Stream:
         (n, S) the first rows, at most eight.
     excursions
         Excursions that ended in the last block.
+    lowest
+        (S,) best level when the course was last looked at, NaN before.
     n_rows
         Rows absorbed so far.
     step, epoch
@@ -73,6 +75,7 @@ class Stream:
         self._rows = np.empty((0, n))
         self._places = np.empty((0, 2), dtype=np.int64)
         self._course: tuple[int, Course | None] = (-1, None)
+        self.lowest = np.full(n, np.nan)
 
     def index(self, name: str) -> int:
         """Return the column of a series."""
@@ -82,7 +85,10 @@ class Stream:
     def course(self) -> Course | None:
         """How far every series has come; None before there are six bins."""
         if self._course[0] != self.n_rows:
-            self._course = (self.n_rows, course_of(self.curve, self.first) if len(self.first) else None)
+            self._course = (
+                self.n_rows,
+                course_of(self.curve, self.first, rate=self.index(LR)) if len(self.first) else None,
+            )
         return self._course[1]
 
     def has(self, name: str) -> bool:
@@ -121,6 +127,7 @@ class Stream:
             "places": self._places.tolist(),
             "last_rate": float(self._last_rate),
             "highest_rate": float(self._highest_rate),
+            "lowest": self.lowest.tolist(),
             **{name: getattr(self, name) for name in _COUNTERS},
         }
 
@@ -136,6 +143,7 @@ class Stream:
         self._places = np.array(state["places"], dtype=np.int64).reshape(-1, 2)
         self._last_rate = float(state["last_rate"])
         self._highest_rate = float(state["highest_rate"])
+        self.lowest = np.array(state["lowest"], dtype=np.float64)
         for name in _COUNTERS:
             setattr(self, name, int(state[name]))
 
@@ -145,9 +153,9 @@ class Stream:
         accepted, found = self.recent.add(rows, known, steps, epochs, self.n_rows)
         # What the optimizer did and how long it took is no matter of outliers.
         accepted[:, -2:] = known[:, -2:]
-        self.curve.add(rows, accepted, steps)
         if len(self.first) < _N_FIRST:
             self.first = np.concatenate([self.first, rows])[:_N_FIRST]
+        self.curve.add(rows, accepted, steps)
         self.excursions = tuple(found)
         self._follow_rate(rows[:, -2])
         if self.gradient_clip is not None:
@@ -155,6 +163,8 @@ class Stream:
         self.n_rows += len(rows)
         self.step, self.epoch = int(steps[-1]), int(epochs[-1])
         self.is_course = self.n_rows % (_BINS_OF_A_COURSE * self.curve.bin_rows) == 0
+        if self.is_course and self.course is not None:
+            self.lowest = np.fmin(self.lowest, self.course.best)
 
     def _follow_rate(self, rates: FloatArray) -> None:
         before = np.concatenate([[self._last_rate], rates[:-1]])

@@ -22,6 +22,7 @@ from neuroprism.monitor.rules.spike import spike
 from neuroprism.monitor.rules.dead_component import dead_component
 from neuroprism.monitor.rules.task_stall import task_stall
 from neuroprism.monitor.rules.dominance import dominance
+from neuroprism.monitor.rules.gradient_conflict import gradient_conflict
 from neuroprism.monitor.rules.ratio_drift import ratio_drift
 from neuroprism.monitor.rules.overfitting import overfitting
 from neuroprism.monitor.rules.worse_than_baseline import worse_than_baseline
@@ -35,6 +36,7 @@ __all__ = [
     "dead_component",
     "dominance",
     "explosion",
+    "gradient_conflict",
     "lr_frozen",
     "non_finite",
     "oscillation",

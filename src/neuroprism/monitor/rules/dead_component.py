@@ -8,13 +8,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from neuroprism.core.records import Alert, Severity
+from neuroprism.core.records import Alert, Component, Severity
 from neuroprism.monitor.history import History
+from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
-_CONVERGED = 0.15
+_CONVERGED = 0.25
 _BINS_BEFORE = 8
+_LONG = 96
+_LARGE_SHARE = 0.4
 
 
 @rule("dead_component", at="block", yields_to=("non_finite", "explosion"))
@@ -24,7 +27,9 @@ def dead_component(
     """A component that is exactly zero or exactly constant, where it had not come near that value before.
 
     A hinge that is satisfied reaches zero by itself, through ever smaller values:
-    that is no fault. Components of weight 0 are left alone.
+    that is no fault. A component that is constant from the start may be switched
+    on later; unless it declares a baseline it has two fifths of the run for that.
+    Components of weight 0 are left alone.
 
     Parameters
     ----------
@@ -40,7 +45,7 @@ def dead_component(
             continue
         value = float(stream.recent.latest[-1, column])
         before = _level_before(history, column, n_equal)
-        if before is not None and _came_near(value, before, float(np.nanmedian(stream.first[:3, column]))):
+        if before == value or (before is None and _may_be_meant(history, component)):
             continue
         since = stream.step - n_equal + 1
         came_from = "" if before is None else f"; it was {spell(before)} before"
@@ -61,7 +66,10 @@ def dead_component(
 
 
 def _level_before(history: History, column: int, n_equal: int) -> float | None:
-    """Return the level just before the equal values, None where they began with the run."""
+    """Return the level before the equal values: the same value if it was reached step by step.
+
+    None where the equal values began with the run.
+    """
     stream = history.stream
     if n_equal >= stream.n_rows - 1:
         return None
@@ -71,14 +79,16 @@ def _level_before(history: History, column: int, n_equal: int) -> float | None:
     known = np.isfinite(lows)
     if not known.any():
         return None
-    # A hinge on its way to zero touches it before it stays there; a mask that is lost comes without notice.
+    # A hinge on its way to zero touches it, or nearly, before it stays there; a lost mask comes unannounced.
     value = float(stream.recent.latest[-1, column])
-    if np.abs(lows[known][-_BINS_BEFORE:] - value).min() <= _CONVERGED * abs(float(lows[known].max()) - value):
-        return value
-    return float(means[: max(last, 1)][known][-1])
+    level = float(means[: max(last, 1)][known][-_BINS_BEFORE:].mean())
+    nearest = float(np.abs(lows[known][-_BINS_BEFORE:] - value).min())
+    near = _CONVERGED * abs(level) if value == 0 else 0.0
+    return value if nearest <= near else level
 
 
-def _came_near(value: float, before: float, start: float) -> bool:
-    """Tell whether the series had gone most of the way to its constant value before."""
-    way = abs(start - value)
-    return way > 0 and abs(before - value) <= _CONVERGED * way
+def _may_be_meant(history: History, component: Component) -> bool:
+    """Tell whether a component that is constant from the start may have been so by design until now."""
+    if component.baseline is not None and component.baseline > 0:
+        return False
+    return not has_had_time(history, least_steps=_LONG, least_share=_LARGE_SHARE)

@@ -30,7 +30,7 @@ def dominance(
     history: History,
     *,
     severity: Severity = "warning",
-    loss_share: Annotated[float, Gt(0)] = 0.9,
+    loss_share: Annotated[float, Gt(0)] = 0.85,
     gradient_share: Annotated[float, Gt(0)] = 0.9,
     weight_share: Annotated[float, Gt(0)] = 0.75,
     learnt: Annotated[float, Gt(0)] = 0.75,

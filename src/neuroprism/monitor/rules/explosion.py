@@ -15,6 +15,7 @@ from neuroprism.monitor.rules.subjects import loss_columns, name_of, only_compon
 
 _LARGEST_SHARE = 0.7
 _LOST = 0.7
+_FALLS_BACK = 0.6
 _N_LATEST = 8
 
 
@@ -29,7 +30,8 @@ def explosion(
     """The training loss, or the gradient without any gain, grows far beyond where training began.
 
     Judged on the median of the last eight steps, so that single bad batches do
-    not count. Blind to a divergence that ends below the loss of the beginning.
+    not count; a loss that is falling back is given time. Blind to a divergence
+    that ends below the loss of the beginning.
 
     Parameters
     ----------
@@ -42,20 +44,27 @@ def explosion(
         Growth of the median gradient norm that counts while the loss has lost what it had gained.
     """
     stream = history.stream
-    if len(stream.first) < _N_LATEST or stream.n_rows < 2 * _N_LATEST:
+    if stream.n_rows < 2 * _N_LATEST:
         return
     column = total_column(history)
     start, best = _levels(history, column)
-    level = float(np.median(stream.recent.latest[:, column]))
-    size = max(abs(start), start - best)
-    if level > start + growth * size:
-        yield _of_the_loss(history, severity, level=level, start=start, best=best, limit=start + growth * size)
+    latest = stream.recent.latest[:, column]
+    level = float(np.median(latest))
+    limit = start + growth * max(abs(start), start - best)
+    if level > limit:
+        falls_back = float(np.median(latest[-3:])) - best < _FALLS_BACK * (
+            float(np.median(latest[:3])) - best
+        )
+        if not falls_back:
+            yield _of_the_loss(history, severity, level=level, start=start, best=best, limit=limit)
         return
     norm = stream.index(GRAD_NORM)
     first_norm, _ = _levels(history, norm)
+    if not first_norm > 0 or not stream.recent.latest[-1, norm] > first_norm:
+        return
     latest_norm = float(np.median(stream.recent.latest[:, norm]))
     lost = start - best > 0 and level > best + _LOST * (start - best)
-    if first_norm > 0 and latest_norm > gradient_growth * first_norm and (lost or level > start):
+    if latest_norm > gradient_growth * first_norm and (lost or level > start):
         yield Alert(
             rule="explosion",
             kind="explosion",
@@ -75,13 +84,12 @@ def explosion(
 def _levels(history: History, column: int) -> tuple[float, float]:
     """Return the level of a series at its start and its lowest so far."""
     stream = history.stream
-    first = stream.first[:3, column]
-    known = first[np.isfinite(first)]
-    if not len(known):
+    known = [value for value in stream.first[:3, column].tolist() if np.isfinite(value)]
+    if not known:
         return np.nan, np.nan
-    start = min(float(known[0]), float(np.median(known)))
-    course = stream.course
-    return start, start if course is None else min(start, float(course.best[column]))
+    start = min(known[0], sorted(known)[len(known) // 2])
+    lowest = float(stream.lowest[column])
+    return start, min(start, lowest) if np.isfinite(lowest) else start
 
 
 def _of_the_loss(
@@ -99,7 +107,11 @@ def _of_the_loss(
         message=(
             f"the total loss is {spell(level)} at step {stream.step}; it began at {spell(start)} and was "
             f"{spell(best)} at best"
-            + (f"; {name_of(component)} makes up most of the rise" if len(rises) > 1 and component != TOTAL else "")
+            + (
+                f"; {name_of(component)} makes up most of the rise"
+                if len(rises) > 1 and component != TOTAL
+                else ""
+            )
         ),
         evidence={"total": level, "start": start, "best": best, "threshold": limit, "weighted_rises": rises},
         advice=_advice(history),
@@ -124,11 +136,11 @@ def _component_at_fault(history: History) -> tuple[str, dict[str, float]]:
 def _advice(history: History) -> str:
     rates = history.stream.recent.latest[:, history.stream.index(LR)]
     known = rates[np.isfinite(rates)]
-    rate = (
-        f"from {spell(float(known[-1]))} to {spell(float(known[-1]) / 10)}" if len(known) else "to a tenth"
-    )
+    rate = f"from {spell(float(known[-1]))} to {spell(float(known[-1]) / 10)}" if len(known) else "to a tenth"
     clip = history.facts.gradient_clip
-    limit = "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    limit = (
+        "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    )
     parts = [f"lower training.optimizer.learning_rate {rate}", limit, "add training.scheduler.warmup_epochs"]
     if history.facts.mixed_precision:
         parts.append("set hardware.mixed_precision to false")

@@ -9,14 +9,18 @@ import numpy as np
 from annotated_types import Gt
 
 from neuroprism.core.records import Alert, Severity
-from neuroprism.monitor.facts import DeclaredSchedule
+from neuroprism.monitor.declared_schedule import DeclaredSchedule, in_steps
 from neuroprism.monitor.history import LR, History
 from neuroprism.monitor.history.curve import FloatArray
+from neuroprism.monitor.rules.progress import steps_per_epoch
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import only_component, spell
 
 _LEAST_ROWS = 48
+_LEAST_BINS = 8
 _SAME = 1e-6
+_LATE = 1.1
+_ENDED = 0.02
 
 
 @rule("lr_frozen", at="course", needs=("lr",))
@@ -25,100 +29,117 @@ def lr_frozen(
     *,
     severity: Severity = "warning",
     frozen_share: Annotated[float, Gt(0)] = 0.25,
+    deviation: Annotated[float, Gt(0)] = 0.25,
     zero_share: Annotated[float, Gt(0)] = 0.1,
 ) -> Iterator[Alert]:
-    """The learning rate stays where its declared schedule would have changed it, changes where it would not, or is zero.
+    """The learning rate stays, rises or falls where its declared schedule does not, or is zero.
 
     Without a declared schedule only a rate of zero is found. A schedule that
-    waits for a plateau is held to nothing.
+    waits for a plateau is held to nothing, one with restarts to changing at all.
 
     Parameters
     ----------
     severity
         Of the alert.
     frozen_share
-        Share of the run, to now, in which the rate must have stayed the same.
+        Share of the run, to now, in which the rate has stayed the same against its schedule.
+    deviation
+        Distance from the declared course, in units of the peak, over a sixth of the planned run.
     zero_share
-        Share of the steps whose rate must be zero.
+        Share of the steps whose rate is zero.
     """
     stream = history.stream
     if stream.n_rows < _LEAST_ROWS:
         return
-    low, high = _ends(history)
-    if not len(low):
-        return
-    if stream.n_zero_rate > zero_share * stream.n_rows:
-        what = f"the learning rate is 0 in {stream.n_zero_rate} of {stream.n_rows} steps"
-        yield _alert(history, severity, what, low, high)
-        return
-    schedule = history.facts.schedule
-    if schedule is None:
-        return
-    what = _contradiction(history, schedule, low, high, frozen_share)
-    if what is not None:
-        yield _alert(history, severity, f"{what}, but the declared schedule is '{schedule.type}'", low, high)
-
-
-def _ends(history: History) -> tuple[FloatArray, FloatArray]:
-    """Return the lowest and highest rate of every bin that has one."""
-    stream = history.stream
     column = stream.index(LR)
     low, high = stream.curve.lows()[:, column], stream.curve.highs()[:, column]
-    known = np.isfinite(low)
-    return low[known], high[known]
+    if len(low) < _LEAST_BINS or not np.isfinite(low).all():
+        return
+    what: str | None = None
+    schedule = history.facts.schedule
+    if stream.n_zero_rate > zero_share * stream.n_rows and not _ends_in_zero(high):
+        what = f"the learning rate is 0 in {stream.n_zero_rate} of {stream.n_rows} steps"
+    elif schedule is not None:
+        contradiction = _frozen(history, schedule, low, high, frozen_share)
+        if contradiction is None:
+            contradiction = _astray(history, schedule, (low + high) / 2, deviation)
+        what = contradiction and f"{contradiction}; the declared schedule is '{schedule.type}'"
+    if what is None:
+        return
+    yield Alert(
+        rule="lr_frozen",
+        kind="lr_frozen",
+        severity=severity,
+        component=only_component(history),
+        step=stream.step,
+        epoch=stream.epoch,
+        message=what,
+        evidence={"lr": float(high[-1]), "lowest": float(low.min()), "highest": float(high.max())},
+        advice=(
+            "step the scheduler once per optimizer step, on the optimizer that is in use, with its length "
+            "in steps; compare training.scheduler with the recorded lr"
+        ),
+    )
 
 
-def _contradiction(
-    history: History, schedule: DeclaredSchedule, low: FloatArray, high: FloatArray, frozen_share: float
+def _ends_in_zero(high: FloatArray) -> bool:
+    """Tell whether the rate was above zero first and fell to it in the end."""
+    return bool(high[0] > 0 and high[-1] == 0 and (np.diff(high) <= 0).mean() > 0.5)
+
+
+def _frozen(
+    history: History, schedule: DeclaredSchedule, low: FloatArray, high: FloatArray, share: float
 ) -> str | None:
-    """Return what the rate does against its schedule, None where it follows."""
-    stream = history.stream
-    warmup = _warmup_rows(history, schedule)
-    if warmup > 0 and stream.n_rows >= warmup and _is_same(low, high):
-        return f"the learning rate has stayed at {spell(float(high[-1]))} through a declared warm-up"
-    after = low[int(np.ceil(warmup / stream.curve.bin_rows)) :]
-    after_high = high[int(np.ceil(warmup / stream.curve.bin_rows)) :]
-    if len(after) < 4:
+    """Return where the rate stays the same against its schedule, None where it does not."""
+    stream, per_epoch = history.stream, steps_per_epoch(history)
+    warmup = schedule.warmup(per_epoch) if per_epoch or schedule.warmup_steps else 0.0
+    bins = stream.curve.bin_rows
+    same = f"the learning rate has stayed at {spell(float(high[-1]))}"
+    if warmup and stream.n_rows >= max(warmup, _LEAST_ROWS) and _is_same(low, high):
+        return f"{same} through a declared warm-up"
+    first = int(np.ceil(warmup / bins))
+    low, high = low[first:], high[first:]
+    if schedule.type in ("constant", "reduce_on_plateau") or len(low) < _LEAST_BINS:
         return None
-    if schedule.type == "constant":
-        if not _is_same(after, after_high):
-            return f"the learning rate changes from {spell(float(after[0]))} to {spell(float(after[-1]))}"
+    due = 0.0
+    if schedule.type in ("step", "multistep"):
+        if schedule.change_after is None or not per_epoch:
+            return None
+        n_epochs = history.facts.n_epochs or 0
+        due = in_steps(schedule.change_after, steps_per_epoch=per_epoch, n_epochs=n_epochs)
+        rows = stream.n_rows - warmup
+        return (
+            f"{same} for {rows:.0f} steps" if _is_same(low, high) and rows > _LATE * due + 2 * bins else None
+        )
+    n_same = _same_at_end(low, high)
+    has_ended = n_same < len(low) and high[-1] <= _ENDED * high.max()
+    long = n_same >= share * len(low) and n_same * bins >= _LEAST_ROWS
+    return f"{same} for {n_same * bins} steps" if long and not has_ended else None
+
+
+def _astray(history: History, schedule: DeclaredSchedule, rates: FloatArray, deviation: float) -> str | None:
+    """Return how far the rate is from its declared course, None where it is near or nothing is declared."""
+    stream, per_epoch, n_epochs = history.stream, steps_per_epoch(history), history.facts.n_epochs
+    peak = history.facts.learning_rate or float(rates.max())
+    if not per_epoch or not n_epochs or peak <= 0:
         return None
-    due = _rows_until_change(history, schedule)
-    if due is None:
+    bins = stream.curve.bin_rows
+    declared = [
+        schedule.relative_rate(
+            (k + 0.5) * bins, steps_per_epoch=per_epoch, n_steps=per_epoch * n_epochs, n_epochs=n_epochs
+        )
+        for k in range(len(rates))
+    ]
+    wanted = np.array([np.nan if rate is None else rate for rate in declared])
+    with np.errstate(invalid="ignore"):
+        far = np.abs(rates / peak - wanted) > deviation
+    if far.sum() * bins < max(_LEAST_ROWS, per_epoch * n_epochs / 6):
         return None
-    n_same = _same_at_end(after, after_high)
-    rows_same = n_same * stream.curve.bin_rows
-    has_ended = n_same < len(after) and after_high[-1] <= 0.02 * after_high.max()
-    if due == 0 and n_same >= max(4, frozen_share * len(after)) and rows_same >= _LEAST_ROWS and not has_ended:
-        return f"the learning rate has stayed at {spell(float(after_high[-1]))} for {rows_same} steps"
-    if due > 0 and n_same == len(after) and stream.n_rows - warmup > 1.1 * due + 2 * stream.curve.bin_rows:
-        return f"the learning rate has stayed at {spell(float(after_high[-1]))} for {rows_same} steps"
-    return None
-
-
-def _warmup_rows(history: History, schedule: DeclaredSchedule) -> float:
-    return schedule.warmup_steps or schedule.warmup_epochs * _steps_per_epoch(history)
-
-
-def _steps_per_epoch(history: History) -> float:
-    if history.facts.steps_per_epoch:
-        return float(history.facts.steps_per_epoch)
-    closed = history.all_epochs
-    return closed[-1].step / closed[-1].epoch if closed and closed[-1].epoch else float(history.stream.n_rows)
-
-
-def _rows_until_change(history: History, schedule: DeclaredSchedule) -> float | None:
-    """Return the rows after the warm-up before which the rate may stay, None where the schedule leaves it open."""
-    if schedule.first_change_steps is not None:
-        return float(schedule.first_change_steps)
-    if schedule.first_change_epochs is None:
-        return None
-    n_epochs = history.facts.n_epochs
-    if n_epochs and schedule.first_change_epochs > n_epochs:
-        # More epochs than there are: a foreign schedule that counts steps.
-        return schedule.first_change_epochs
-    return schedule.first_change_epochs * _steps_per_epoch(history)
+    last = int(np.flatnonzero(far)[-1])
+    return (
+        f"the learning rate is {spell(float(rates[last]))} at step {(last + 1) * bins} where "
+        f"{spell(peak * float(wanted[last]))} is declared"
+    )
 
 
 def _is_same(low: FloatArray, high: FloatArray) -> bool:
@@ -131,21 +152,3 @@ def _same_at_end(low: FloatArray, high: FloatArray) -> int:
     different = (np.abs(low - last) > _SAME * abs(last)) | (np.abs(high - last) > _SAME * abs(last))
     places = np.flatnonzero(different)
     return len(low) - 1 - int(places[-1]) if len(places) else len(low)
-
-
-def _alert(history: History, severity: Severity, what: str, low: FloatArray, high: FloatArray) -> Alert:
-    stream = history.stream
-    return Alert(
-        rule="lr_frozen",
-        kind="lr_frozen",
-        severity=severity,
-        component=only_component(history),
-        step=stream.step,
-        epoch=stream.epoch,
-        message=f"{what}",
-        evidence={"lr": float(high[-1]), "lowest": float(low.min()), "highest": float(high.max())},
-        advice=(
-            "check that the scheduler is stepped once per optimizer step and knows the optimizer in use; "
-            "compare training.scheduler with the recorded lr"
-        ),
-    )

@@ -31,8 +31,9 @@ _NEEDS: dict[Need, tuple[Callable[[History], bool], str]] = {
     ),
     "several_components": (lambda history: len(history.components) > 1, "the loss has one component only"),
     "times": (
-        lambda history: history.stream.has(STEP_SECONDS)
-        or any(epoch.samples_per_second for epoch in history.epochs),
+        lambda history: (
+            history.stream.has(STEP_SECONDS) or any(epoch.samples_per_second for epoch in history.epochs)
+        ),
         "neither times of steps nor the rate of epochs were recorded",
     ),
     "gradients": (lambda history: bool(history.gradients), "no gradients by component were recorded"),

@@ -58,9 +58,7 @@ def non_finite(history: History, *, severity: Severity = "critical") -> Iterator
     yield from _stuck(history, window)
 
 
-def _alert(
-    window: StepWindow, rows: npt.NDArray[np.intp], name: str | None, *, severity: Severity
-) -> Alert:
+def _alert(window: StepWindow, rows: npt.NDArray[np.intp], name: str | None, *, severity: Severity) -> Alert:
     row, last, n_rows = int(rows[0]), int(rows[-1]), len(rows)
     skipped = bool(window.skipped[row])
     subject = (

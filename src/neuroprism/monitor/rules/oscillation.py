@@ -6,36 +6,116 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
-from neuroprism.monitor.history import LR, History
-from neuroprism.monitor.rules.progress import rows_at_full_rate
+from neuroprism.monitor.history import LR, Course, History, slope_interval
+from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
-from neuroprism.monitor.rules.subjects import only_component, spell, total_column
+from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
+
+_LEAST_STEPS = 64
+_SHARE, _SHARE_WITH_SCHEDULE = 0.3, 0.6
+_LARGEST_SHARE = 0.7
+_STRAIGHT = 0.5
+_BEYOND_NOISE = 3.0
+# Of the correlation of successive changes of white noise, times the square root of their number.
+_SD_OF_CORRELATION = 0.87
 
 
-@rule("oscillation", at="course", yields_to=("explosion", "stall"))
+@rule("oscillation", at="course", yields_to=("non_finite", "explosion"))
 def oscillation(
     history: History,
     *,
     severity: Severity = "warning",
-    swing: Annotated[float, Gt(0)] = 0.5,
-    least_steps: Annotated[int, Ge(8)] = 64,
+    swing: Annotated[float, Gt(0)] = 0.1,
+    swing_of_start: Annotated[float, Gt(0)] = 0.04,
+    slow_swing: Annotated[float, Gt(0)] = 0.1,
+    correlation: float = -0.25,
 ) -> Iterator[Alert]:
-    """The total swings from step to step by as much as training has gained.
+    """The total swings instead of settling: steps are too long, or the order of the data drives it.
+
+    The noise of batches is independent from step to step, so that changes which
+    follow each other correlate by -0.5; swings do not look like that. A schedule
+    that is still to lower the learning rate is waited for. Blind to swings that
+    are small beside the loss of the beginning.
 
     Parameters
     ----------
     severity
         Of the alert.
     swing
-        Standard deviation of single steps, in units of what was gained since the start.
-    least_steps
-        Steps at full learning rate before anything is said.
+        Standard deviation of single steps about the course, in units of the level.
+    swing_of_start
+        The same in units of the loss at the start.
+    slow_swing
+        Swing of the averages over many steps, in units of both, that counts whatever the correlation is.
+    correlation
+        Correlation of successive changes above which steps are not independent, if there
+        are enough to tell; as far below -0.5 they alternate.
     """
     course, stream = history.stream.course, history.stream
-    if course is None or rows_at_full_rate(history) < least_steps:
+    schedule = history.facts.schedule
+    share = _SHARE if schedule is None or schedule.type == "constant" else _SHARE_WITH_SCHEDULE
+    if course is None or not has_had_time(history, least_steps=_LEAST_STEPS, least_share=share):
         return
-    return
-    yield
+    total = total_column(history)
+    half = len(course.means) // 2
+    spread, amplitude = _swings(course, total)
+    level, start = abs(float(course.now[total])), abs(float(course.start[total]))
+    if amplitude < swing * level or amplitude < swing_of_start * start:
+        return
+    serial = float(stream.curve.serial_correlation(half)[total])
+    way = abs(float(course.means[-1, total] - course.means[half, total]))
+    is_straight = way > _STRAIGHT * float(np.abs(np.diff(course.means[half:, total])).sum())
+    n_rows = (len(course.means) - half) * stream.curve.bin_rows
+    beyond = max(abs(correlation + 0.5), _BEYOND_NOISE * _SD_OF_CORRELATION / np.sqrt(n_rows))
+    is_dependent = abs(serial + 0.5) > beyond
+    of_noise = float(course.row_noise[total]) / np.sqrt(stream.curve.bin_rows)
+    is_slow = spread > max(_BEYOND_NOISE * of_noise, slow_swing * start, slow_swing * level)
+    if is_straight or not (is_dependent or is_slow):
+        return
+    rate = float(course.now[stream.index(LR)])
+    yield Alert(
+        rule="oscillation",
+        kind="oscillation",
+        severity=severity,
+        component=_component_at_fault(history, course),
+        step=stream.step,
+        epoch=stream.epoch,
+        message=(
+            f"the total loss swings by {spell(amplitude)} about {spell(float(course.now[total]))}; it began at "
+            f"{spell(float(course.start[total]))}, and its changes correlate by {serial:.2f} (noise: -0.5)"
+        ),
+        evidence={
+            "total": float(course.now[total]),
+            "start": float(course.start[total]),
+            "swing": amplitude,
+            "serial_correlation": serial,
+            "thresholds": {"swing": swing * level, "swing_of_start": swing_of_start * start},
+        },
+        advice=(
+            f"lower training.optimizer.learning_rate from {spell(rate)} to {spell(rate / 3)}; shuffle the "
+            "training data; raise data.dataloader.batch_size or training.accumulation_steps"
+        ),
+    )
+
+
+def _swings(course: Course, column: int) -> tuple[float, float]:
+    """Return the standard deviations of bins and of single rows about a straight course, in the later half."""
+    means = course.means[len(course.means) // 2 :, column]
+    residuals = means - slope_interval(means)[0] * np.arange(len(means))
+    spread = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    return spread, float(np.hypot(spread, course.row_noise[column]))
+
+
+def _component_at_fault(history: History, course: Course) -> str:
+    """Return the component that makes up most of the swings, or the total."""
+    alone = only_component(history)
+    if alone is not None:
+        return alone
+    weights = [abs(component.weight) for component in history.components]
+    swings = {name: weights[k] * _swings(course, k)[1] for name, k in loss_columns(history)}
+    known = {name: value for name, value in swings.items() if np.isfinite(value)}
+    name = max(known, key=lambda name: known[name], default=TOTAL)
+    return name if known and known[name] >= _LARGEST_SHARE * sum(known.values()) else TOTAL

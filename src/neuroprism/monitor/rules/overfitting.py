@@ -15,6 +15,7 @@ from neuroprism.monitor.rules.subjects import name_of, spell
 
 _LARGEST_SHARE = 0.7
 _N_LATE = 3
+_BY_HEART = 0.3
 
 
 @rule("overfitting", at="epoch", needs=("validation",), quiet=3, yields_to=("non_finite", "explosion"))
@@ -39,15 +40,22 @@ def overfitting(
     evaluations
         Evaluations from the best one on that must show it.
     rise
-        Rise above the best, in units of what validation had gained until then.
+        Rise above the best, in units of what had been gained since the start; twice as much for one
+        component of several, a third where the training data are learnt by heart.
     noises
         Rise above the best, in standard deviations of the validation loss about its course.
     """
     epochs = [epoch for epoch in history.all_epochs if epoch.val]
     names = [component.name for component in history.components]
+    starts = (
+        dict(zip([*names, TOTAL], history.stream.first[:3].mean(axis=0), strict=False))
+        if len(history.stream.first)
+        else {}
+    )
     found = {}
     for name in [TOTAL, *names]:
-        result = _rise(epochs, name, evaluations, rise, noises)
+        needed = rise if name == TOTAL or len(names) == 1 else 2 * rise
+        result = _rise(epochs, name, float(starts.get(name, np.nan)), evaluations, needed, noises)
         if result is not None:
             found[name] = result
     component = _at_fault(history, found)
@@ -80,10 +88,12 @@ def overfitting(
 
 
 def _rise(
-    epochs: Sequence[EpochRecord], name: str, evaluations: int, rise: float, noises: float
+    epochs: Sequence[EpochRecord], name: str, start: float, evaluations: int, rise: float, noises: float
 ) -> tuple[float, float, float, int] | None:
     """Return best and present validation loss, training loss and best epoch, None where it does not rise."""
-    seen = [e for e in epochs if np.isfinite(e.val.get(name, np.nan)) and np.isfinite(e.train.get(name, np.nan))]
+    seen = [
+        e for e in epochs if np.isfinite(e.val.get(name, np.nan)) and np.isfinite(e.train.get(name, np.nan))
+    ]
     if len(seen) < evaluations:
         return None
     val = np.array([e.val[name] for e in seen])
@@ -94,7 +104,9 @@ def _rise(
         return None
     noise = _noise(val)
     now = float(np.median(val[-_N_LATE:]))
-    gained = max(float(val[0]), float(train[0])) - float(val[best])
+    gained = float(np.nanmax([val[0], train[0], start])) - float(val[best])
+    if 0 < train[-1] < _BY_HEART * now:
+        rise /= 3
     least = max(rise * gained, noises * noise, 0.02 * abs(float(val[best])))
     if now - val[best] <= least:
         return None

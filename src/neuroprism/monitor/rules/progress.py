@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroprism.monitor.history import LR, Course, History, slope_interval
+from neuroprism.monitor.history import Course, History
 
 _NOISES = 3.0
-_FULL_RATE = 0.5
-
-
-def rows_at_full_rate(history: History) -> int:
-    """Return the rows since the learning rate first reached half of its highest value so far.
-
-    A run that is warming up cannot be expected to improve yet. Without recorded
-    rates all rows count.
-    """
-    stream = history.stream
-    rates = stream.curve.means()[:, stream.index(LR)]
-    known = rates[~np.isnan(rates)]
-    if not len(known) or known.max() <= 0:
-        return stream.n_rows
-    first = int(np.flatnonzero(~np.isnan(rates) & (rates >= _FULL_RATE * known.max()))[0])
-    return stream.n_rows - first * stream.curve.bin_rows
+_SE_OF_THREE = 0.67
 
 
 def share_of_run(history: History) -> float | None:
     """Return how much of the planned run is over, None where its length is not known."""
     if history.ended:
         return 1.0
-    facts, closed = history.facts, history.all_epochs
-    if not facts.n_epochs:
+    n_epochs, per_epoch = history.facts.n_epochs, steps_per_epoch(history)
+    if not n_epochs:
         return None
-    per_epoch = facts.steps_per_epoch or (closed[-1].step / closed[-1].epoch if closed and closed[-1].epoch else 0)
-    return history.stream.n_rows / (facts.n_epochs * per_epoch) if per_epoch else None
+    # Before the first epoch is closed the run is in it.
+    return history.stream.n_rows / (n_epochs * per_epoch) if per_epoch else 1 / n_epochs
+
+
+def steps_per_epoch(history: History) -> float:
+    """Return the optimizer steps of an epoch, 0 before they are known."""
+    if history.facts.steps_per_epoch:
+        return float(history.facts.steps_per_epoch)
+    closed = history.all_epochs
+    return closed[-1].step / closed[-1].epoch if closed and closed[-1].epoch else 0.0
 
 
 def has_had_time(history: History, *, least_steps: int, least_share: float = 0.2) -> bool:
@@ -47,7 +40,8 @@ def has_had_time(history: History, *, least_steps: int, least_share: float = 0.2
     Enough steps at full learning rate, and a share of the planned run; a run
     that has ended gets no more time, if it had half of these steps.
     """
-    rows = rows_at_full_rate(history)
+    course = history.stream.course
+    rows = course.rows_at_full_rate if course is not None else 0
     if history.ended:
         return rows >= least_steps // 2
     share = share_of_run(history)
@@ -79,19 +73,9 @@ def has_improved(course: Course, column: int, *, least_gain: float) -> bool:
         Gain in units of the start's size below which it counts as none.
     """
     gain, start = float(course.gain[column]), float(course.start[column])
-    return gain > max(_NOISES * noise_of_level(course, column), least_gain * abs(start))
-
-
-def is_falling(course: Course, column: int, *, z: float = 3.0) -> bool:
-    """Tell whether the later half of a series has a slope that is certainly negative."""
-    half = course.means[len(course.means) // 2 :, column]
-    return slope_interval(half, z)[2] < 0
-
-
-def is_rising(course: Course, column: int, *, z: float = 3.0) -> bool:
-    """Tell whether the later half of a series has a slope that is certainly positive."""
-    half = course.means[len(course.means) // 2 :, column]
-    return slope_interval(half, z)[1] > 0
+    # The start is the median of three rows, with their noise.
+    noise = float(np.hypot(noise_of_level(course, column), _SE_OF_THREE * course.row_noise[column]))
+    return gain > max(_NOISES * noise, least_gain * abs(start))
 
 
 def is_without_noise(course: Course, column: int) -> bool:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 
 from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import History
-from neuroprism.monitor.rules.progress import has_had_time, is_rising, noise_of_level
+from neuroprism.monitor.rules.progress import has_had_time, noise_of_level
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
@@ -25,7 +25,7 @@ def ratio_drift(
     history: History,
     *,
     severity: Severity = "warning",
-    drift: Annotated[float, Gt(1)] = 1.25,
+    drift: Annotated[float, Gt(1)] = 1.6,
     learnt: Annotated[float, Ge(0)] = 0.3,
     share: Annotated[float, Ge(0)] = 0.1,
     least_steps: Annotated[int, Ge(8)] = 96,
@@ -65,9 +65,9 @@ def ratio_drift(
         size = abs(best) if best > 0 else max(abs(best), abs(start - best))
         if now - best <= max((drift - 1) * size, 6 * noise_of_level(course, column)):
             continue
-        if start - best < learnt * abs(start):
+        if not start - best > learnt * abs(start):
             continue
-        if parts[name] < share * whole or not is_rising(course, column):
+        if parts[name] < share * whole or not course.is_rising[column]:
             continue
         yield Alert(
             rule="ratio_drift",
@@ -80,7 +80,13 @@ def ratio_drift(
                 f"{name_of(name)} rises: {spell(now)} after {spell(best)} at best, now "
                 f"{parts[name] / whole:.0%} of the total, while the others do not"
             ),
-            evidence={"now": now, "best": best, "start": start, "share": parts[name] / whole, "threshold": drift},
+            evidence={
+                "now": now,
+                "best": best,
+                "start": start,
+                "share": parts[name] / whole,
+                "threshold": drift,
+            },
             advice=(
                 f"raise its key in loss.weights from {component.weight:g} to {2 * component.weight:g}, or set "
                 "loss.balancing; look whether the other components' gradients oppose it"

@@ -20,7 +20,7 @@ def slow_step(
     history: History,
     *,
     severity: Severity = "warning",
-    slowdown: Annotated[float, Gt(1)] = 3.0,
+    slowdown: Annotated[float, Gt(1)] = 2.5,
     epochs: Annotated[int, Ge(1)] = 2,
 ) -> Iterator[Alert]:
     """Steps take several times as long as in the fastest part of the run, and stay slow.
@@ -44,8 +44,10 @@ def slow_step(
     if len(seconds) >= 3 * _N_LATE_BINS:
         # The first bin holds what is done once: compilation, caches.
         fast = float(np.quantile(seconds[1:], 0.25))
-        slow = float(np.median(seconds[-_N_LATE_BINS:]))
-        factor = slow / fast if fast > 0 and seconds[-_N_LATE_BINS:].min() > slowdown * fast else None
+        late = seconds[-max(_N_LATE_BINS, len(seconds) // 8) :]
+        factor = (
+            float(np.median(late)) / fast if fast > 0 and np.quantile(late, 0.25) > slowdown * fast else None
+        )
     elif history.epoch is not None or history.ended:
         factor = _by_epochs([e.samples_per_second for e in history.all_epochs], slowdown, epochs)
     if factor is None:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 
 from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import GRAD_NORM, Excursion, History
-from neuroprism.monitor.history.recent import HIGHER_THAN_EVER
+from neuroprism.monitor.history.recent import HIGHER_THAN_EVER, N_BEFORE_A_SPIKE
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
@@ -26,9 +26,10 @@ def spike(
     tail_factor: Annotated[float, Gt(0)] = 1.0,
     least_rise: Annotated[float, Ge(0)] = 0.5,
 ) -> Iterator[Alert]:
-    """Short rises of a loss component far above the values before, as a bad batch makes them.
+    """Short rises of a loss component far above all values before, as a bad batch makes them.
 
-    Blind in the first 24 steps, after a jump of the learning rate, and to batches
+    In the first 96 steps a rise may be how the data are, and is told as information
+    only. Blind in the first 24, after a restart of the learning rate, and to batches
     that are bad without a high loss.
 
     Parameters
@@ -61,7 +62,7 @@ def spike(
         yield Alert(
             rule="spike",
             kind="spike",
-            severity=severity,
+            severity=severity if excursion.row >= N_BEFORE_A_SPIKE else "info",
             component=name,
             step=excursion.step,
             epoch=excursion.epoch,
@@ -109,5 +110,7 @@ def _advice(history: History) -> str:
         if history.stream.has(GRAD_NORM)
         else "look at the samples of that step and record gradient norms"
     )
-    limit = "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    limit = (
+        "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    )
     return f"{first}; {limit}; larger data.dataloader.batch_size makes single recordings weigh less"

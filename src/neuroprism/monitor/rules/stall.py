@@ -13,13 +13,16 @@ from neuroprism.monitor.history import LR, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
-    is_falling,
     latest_validation,
 )
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
 
 _NEAR_BASELINE = 0.9
+_AT_BASELINE = 0.97
+_LEARNT_BY_HEART = 0.25
+_N_VALIDATIONS = 3
+_LONG, _LARGE_SHARE = 96, 0.4
 
 
 @rule("stall", at="course", yields_to=("non_finite", "explosion", "vanishing_gradient", "lr_frozen"))
@@ -32,8 +35,10 @@ def stall(
 ) -> Iterator[Alert]:
     """Nothing improves from the start: neither the total nor any component, in training or validation.
 
-    A plateau after an improvement is no stall. Blind to a run that begins at the
-    best loss that it can have, unless baselines tell.
+    A plateau after an improvement is no stall. Where all components declare
+    baselines and are validated, never getting below them is one, whatever the
+    training loss does. Blind to a run that begins at the best loss that it can
+    have, unless baselines tell.
 
     Parameters
     ----------
@@ -49,12 +54,14 @@ def stall(
         return
     columns = [*(column for _, column in loss_columns(history)), total_column(history)]
     known = [column for column in columns if not np.isnan(course.now[column])]
-    if any(has_improved(course, column, least_gain=least_gain) for column in known):
-        return
-    if any(is_falling(course, column) for column in known):
-        return
-    if _is_good(history) or _validation_improves(history, least_gain):
-        return
+    if not _stays_at_baselines(history):
+        if any(
+            has_improved(course, column, least_gain=least_gain) or course.is_falling[column]
+            for column in known
+        ):
+            return
+        if _is_good(history) or _validation_improves(history, least_gain):
+            return
     total = total_column(history)
     rate = float(course.now[stream.index(LR)])
     yield Alert(
@@ -83,12 +90,27 @@ def stall(
     )
 
 
+def _stays_at_baselines(history: History) -> bool:
+    """Tell whether no component has ever been validated below its baseline, nor is learnt by heart."""
+    course, n = history.stream.course, len(history.all_epochs)
+    if course is None or not has_had_time(history, least_steps=_LONG, least_share=_LARGE_SHARE):
+        return False
+    for k, component in enumerate(history.components):
+        values = latest_validation(history, component.name, n=n)
+        if component.baseline is None or component.baseline <= 0 or len(values) < _N_VALIDATIONS:
+            return False
+        if not min(values) >= _AT_BASELINE * component.baseline or course.relative_gain[k] > _LEARNT_BY_HEART:
+            return False
+    return True
+
+
 def _is_good(history: History) -> bool:
     """Tell whether all components that declare a baseline are well below it."""
     course = history.stream.course
     assert course is not None
     declared = [
-        float(course.now[k]) < _NEAR_BASELINE * component.baseline
+        min([float(course.now[k]), *latest_validation(history, component.name)])
+        < _NEAR_BASELINE * component.baseline
         for k, component in enumerate(history.components)
         if component.baseline is not None and component.baseline > 0
     ]

@@ -13,7 +13,6 @@ from neuroprism.monitor.history import Course, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
-    is_falling,
     is_without_noise,
     latest_validation,
     noise_of_level,
@@ -104,12 +103,12 @@ def _stalled(
 ) -> dict[str, float] | None:
     """Return what shows that a component has not improved, None where it has or nothing can be said."""
     now, start = float(course.now[column]), float(course.start[column])
-    if np.isnan(now) or np.isnan(start):
+    if np.isnan(now) or np.isnan(start) or now == 0 or start == 0:
         return None
     baseline = component.baseline
     if baseline is not None and baseline > 0:
         return _beside_baseline(history, course, component, column, near_baseline)
-    if has_improved(course, column, least_gain=least_gain) or is_falling(course, column):
+    if has_improved(course, column, least_gain=least_gain) or course.is_falling[column]:
         return None
     if now - start > max(_RISEN * abs(start), 4.0 * noise_of_level(course, column)):
         # What rises is another matter: a divergence that is traded against a reconstruction, a penalty.
@@ -131,6 +130,6 @@ def _beside_baseline(
             return None
         return {"val": values[-1], "baseline": baseline, "threshold": limit}
     now = float(course.now[column])
-    if now < limit or is_falling(course, column):
+    if now < limit or course.is_falling[column]:
         return None
     return {"now": now, "baseline": baseline, "threshold": limit}
