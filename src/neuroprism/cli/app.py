@@ -26,6 +26,7 @@ from neuroprism.cli import (
     plot,
     prepare,
     simulate,
+    suggest_weights,
     summary,
     train,
 )
@@ -52,6 +53,7 @@ app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("diagnose", no_args_is_help=True)(diagnose.diagnose)
+app.command("suggest-weights", no_args_is_help=True)(suggest_weights.suggest_weights)
 app.command("compare", no_args_is_help=True)(compare.compare)
 app.command("export", no_args_is_help=True)(export.export)
 
