@@ -51,7 +51,7 @@ def facts_of(
     n_epochs: int | None = None,
     steps_per_epoch: int | None = None,
 ) -> RunFacts:
-    """Return what a resolved configuration says; keys that it lacks, or that mean something else, are unknown.
+    """Return what a resolved configuration says; what it lacks, or means otherwise, is unknown.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Curve:
 
     def __len__(self) -> int:
         """Bins that hold rows; the last one may be incomplete."""
-        return -(-self.n_rows // self.bin_rows)
+        return (self.n_rows + self.bin_rows - 1) // self.bin_rows
 
     def add(self, rows: FloatArray, accepted: npt.NDArray[np.bool_], steps: npt.NDArray[np.int64]) -> None:
         """Take in rows.
@@ -102,8 +102,9 @@ class Curve:
         """
         n = self._n(complete=complete)
         with np.errstate(invalid="ignore", divide="ignore"):
-            change: FloatArray = self._bins["absolute_change"][:n] / self._bins["n_changes"][:n]
-        return change * (np.sqrt(np.pi) / 2.0)
+            noise: FloatArray = self._bins["absolute_change"][:n] / self._bins["n_changes"][:n]
+        noise *= np.sqrt(np.pi) / 2.0
+        return noise
 
     def serial_correlation(self, first_bin: int) -> FloatArray:
         """Return the (S,) correlation of changes that follow each other, from a bin on.
@@ -112,16 +113,10 @@ class Curve:
         that alternate -1, smooth swings give more than 0.
         """
         n = self._n(complete=True)
+        products = self._bins["product_of_changes"][first_bin:n].sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            correlation: FloatArray = self._bins["product_of_changes"][first_bin:n].sum(axis=0) / self._bins[
-                "squared_change"
-            ][first_bin:n].sum(axis=0)
+            correlation: FloatArray = products / self._bins["squared_change"][first_bin:n].sum(axis=0)
         return correlation
-
-    def path_lengths(self, first_bin: int) -> FloatArray:
-        """Return the (S,) sums of absolute changes from row to row, from a bin on."""
-        lengths: FloatArray = self._bins["absolute_change"][first_bin : self._n(complete=True)].sum(axis=0)
-        return lengths
 
     def last_steps(self, *, complete: bool = True) -> npt.NDArray[np.int64]:
         """Return (bins,) the last optimizer step of every bin."""
@@ -170,8 +165,9 @@ class Curve:
         store["count"][places] += np.add.reduceat(accepted.astype(np.float64), borders, axis=0)
         store["sum"][places] += np.add.reduceat(np.where(accepted, rows, 0.0), borders, axis=0)
         store["absolute_change"][places] += np.add.reduceat(np.where(known, changes, 0.0), borders, axis=0)
-        products = np.nan_to_num(signed * before)
-        store["squared_change"][places] += np.add.reduceat(np.nan_to_num(signed * signed), borders, axis=0)
+        products = np.where(known & ~np.isnan(before), signed * before, 0.0)
+        squares = np.where(known, signed * signed, 0.0)
+        store["squared_change"][places] += np.add.reduceat(squares, borders, axis=0)
         store["product_of_changes"][places] += np.add.reduceat(products, borders, axis=0)
         store["n_changes"][places] += np.add.reduceat(known.astype(np.float64), borders, axis=0)
         low = np.minimum.reduceat(np.where(accepted, rows, np.inf), borders, axis=0)
@@ -200,7 +196,7 @@ def _empty(name: str, n_series: int) -> FloatArray:
 
 
 def _carried(values: FloatArray, last: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return rows with the last known value carried over gaps, one row longer at the front, and the new last."""
+    """Return rows with gaps filled by the value before, `last` in front of them, and the new last."""
     whole = np.concatenate([last[None], values])
     known = ~np.isnan(whole)
     # Most series are there in every row, or in none: nothing has to be carried then.

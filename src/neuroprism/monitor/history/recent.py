@@ -104,22 +104,11 @@ class Recent:
 
     def centers(self) -> tuple[FloatArray, FloatArray]:
         """Return the (S,) centre and scale of the accepted values, NaN where none is judged yet."""
-        values = self._values
-        if (self._n < N_VALUES).any():
-            with np.errstate(invalid="ignore"):
-                filled = np.sort(values, axis=1)
-            n = np.minimum(self._n, N_VALUES)
-            center = _quantile(filled, n, 0.5)
-            upper = _quantile(filled, n, 0.9)
-            deviation = _quantile(np.sort(np.abs(values - center[:, None]), axis=1), n, 0.5)
-        else:
-            ordered = np.partition(values, (31, 32, 57), axis=1)
-            center = (ordered[:, 31] + ordered[:, 32]) / 2
-            upper = ordered[:, 57]
-            deviation = np.partition(np.abs(values - center[:, None]), 32, axis=1)[:, 32]
-        floor = np.maximum(_RELATIVE_FLOOR * np.abs(center), np.finfo(np.float64).tiny)
-        scale = np.maximum(np.maximum(_MAD * deviation, (upper - center) / _DECILE), floor)
-        center[self._n < N_BEFORE_JUDGING] = np.nan
+        center, scale = np.full(self.n_series, np.nan), np.full(self.n_series, np.nan)
+        # Most series have equally many values: they are judged together.
+        for n in sorted(set(self._n[self._n >= N_BEFORE_JUDGING].tolist())):
+            series = self._n == n
+            center[series], scale[series] = _center_and_scale(self._values[series, N_VALUES - n :])
         return center, scale
 
     def add(
@@ -213,7 +202,8 @@ class Recent:
         reference: _Reference,
     ) -> list[Excursion]:
         """Follow the runs of outliers of one series through a block; `accepted` is a view, corrected here."""
-        points, found = self._open.pop(series, []), []
+        points = self._open.pop(series, [])
+        found: list[Excursion] = []
         for i in range(len(standing_out)):
             if standing_out[i]:
                 points.append(places.excursion(series, i, reference))
@@ -345,8 +335,13 @@ def _largest(points: list[Excursion]) -> Excursion:
     return Excursion(**{**asdict(top), "n_rows": len(points)})
 
 
-def _quantile(ordered: FloatArray, n: IntArray, q: float) -> FloatArray:
-    """Return a quantile of rows of which the first `n` sorted values count."""
-    place = np.clip(np.rint(q * (n - 1)), 0, None).astype(np.int64)
-    values: FloatArray = np.take_along_axis(ordered, place[:, None], axis=1)[:, 0]
-    return values
+def _center_and_scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the robust centre and scale of the rows of (S, n) values."""
+    n = values.shape[1]
+    low, high, decile = (n - 1) // 2, n // 2, round(0.9 * (n - 1))
+    ordered = np.partition(values, (low, high, decile), axis=1)
+    center = (ordered[:, low] + ordered[:, high]) / 2
+    deviation = np.partition(np.abs(values - center[:, None]), high, axis=1)[:, high]
+    spread = np.maximum(_MAD * deviation, (ordered[:, decile] - center) / _DECILE)
+    floor = np.maximum(_RELATIVE_FLOOR * np.abs(center), np.finfo(np.float64).tiny)
+    return center, np.maximum(spread, floor)

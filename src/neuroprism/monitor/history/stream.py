@@ -167,6 +167,8 @@ class Stream:
             self.lowest = np.fmin(self.lowest, self.course.best)
 
     def _follow_rate(self, rates: FloatArray) -> None:
+        if (rates == self._last_rate).all() and self._last_rate > 0:
+            return
         before = np.concatenate([[self._last_rate], rates[:-1]])
         with np.errstate(invalid="ignore"):
             # A restart goes back to a rate that the run has had; beyond it, something else happened.

@@ -24,7 +24,7 @@ _LARGE_SHARE = 0.4
 def dead_component(
     history: History, *, severity: Severity = "warning", least_steps: Annotated[int, Ge(5)] = 24
 ) -> Iterator[Alert]:
-    """A component that is exactly zero or exactly constant, where it had not come near that value before.
+    """Find a component that is exactly zero or constant and had not come near that value before.
 
     A hinge that is satisfied reaches zero by itself, through ever smaller values:
     that is no fault. A component that is constant from the start may be switched
@@ -56,7 +56,10 @@ def dead_component(
             component=name,
             step=since,
             epoch=stream.epoch,
-            message=f"{name_of(name)} is exactly {spell(value)} in {n_equal} steps up to step {stream.step}{came_from}",
+            message=(
+                f"{name_of(name)} is exactly {spell(value)} in {n_equal} steps up to step {stream.step}"
+                f"{came_from}"
+            ),
             evidence={"value": value, "n_steps": n_equal, "before": before, "threshold": least_steps},
             advice=(
                 f"check the mask and the targets behind {name_of(name)}, that its output is connected and "

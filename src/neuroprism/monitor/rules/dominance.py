@@ -36,7 +36,7 @@ def dominance(
     learnt: Annotated[float, Gt(0)] = 0.75,
     least_steps: Annotated[int, Ge(8)] = 64,
 ) -> Iterator[Alert]:
-    """One weighted component makes up nearly all of the total, or of the gradient on the shared parameters.
+    """Find a component that is nearly all of the weighted total, or of the gradient on shared parameters.
 
     A component that is the main one because the weights of the others were
     lowered is meant to be, and so is one beside which the others have been learnt
@@ -67,7 +67,7 @@ def dominance(
     by_design = (weights / weights.sum() >= weight_share) & (weights <= _RAISED)
     shares = _loss_shares(history, weights)
     gradients = _gradient_shares(history, weights)
-    for k, component in enumerate(history.components):
+    for k in range(len(history.components)):
         if by_design[k]:
             continue
         in_loss = shares is not None and len(shares) >= 6 and _is_high(shares[:, k], loss_share)
@@ -158,7 +158,7 @@ def _alert(
         message=f"{name_of(component.name)} makes up {' and '.join(parts)}: the others hardly count",
         evidence={"loss_share": loss, "gradient_share": gradient, "thresholds": limits},
         advice=(
-            f"lower its key in loss.weights from {component.weight:g} to about {fair:.2g}, or standardise its "
-            "targets; `neuroprism suggest-weights` proposes weights from the recorded gradients"
+            f"lower its key in loss.weights from {component.weight:g} to about {fair:.2g}, or standardise "
+            "its targets; `neuroprism suggest-weights` proposes weights from the recorded gradients"
         ),
     )

@@ -27,7 +27,7 @@ def explosion(
     growth: Annotated[float, Gt(0)] = 1.5,
     gradient_growth: Annotated[float, Gt(1)] = 100.0,
 ) -> Iterator[Alert]:
-    """The training loss, or the gradient without any gain, grows far beyond where training began.
+    """Find a training loss that runs away, or a gradient that does while the loss is lost.
 
     Judged on the median of the last eight steps, so that single bad batches do
     not count; a loss that is falling back is given time. Blind to a divergence
@@ -123,7 +123,7 @@ def _component_at_fault(history: History) -> tuple[str, dict[str, float]]:
     latest = history.stream.recent.latest
     rises = {}
     for (name, column), component in zip(loss_columns(history), history.components, strict=True):
-        start, best = _levels(history, column)
+        best = _levels(history, column)[1]
         rise = component.weight * (float(np.nanmedian(latest[:, column])) - best)
         rises[name] = rise if np.isfinite(rise) else 0.0
     if len(rises) == 1:

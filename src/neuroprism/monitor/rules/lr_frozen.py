@@ -32,7 +32,7 @@ def lr_frozen(
     deviation: Annotated[float, Gt(0)] = 0.25,
     zero_share: Annotated[float, Gt(0)] = 0.1,
 ) -> Iterator[Alert]:
-    """The learning rate stays, rises or falls where its declared schedule does not, or is zero.
+    """Find a learning rate that stays, rises or falls where its declared schedule does not, or is zero.
 
     Without a declared schedule only a rate of zero is found. A schedule that
     waits for a plateau is held to nothing, one with restarts to changing at all.

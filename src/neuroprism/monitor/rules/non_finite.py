@@ -26,7 +26,7 @@ SKIPPED_IN_A_ROW = 8
 
 @rule("non_finite", at="window", quiet=8)
 def non_finite(history: History, *, severity: Severity = "critical") -> Iterator[Alert]:
-    """NaN or infinity in a loss component, the total or the gradient norm.
+    """Find NaN and infinity in a loss component, the total or the gradient norm.
 
     The component is named, with the first step and its samples.
 

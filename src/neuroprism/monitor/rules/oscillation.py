@@ -33,7 +33,7 @@ def oscillation(
     slow_swing: Annotated[float, Gt(0)] = 0.1,
     correlation: float = -0.25,
 ) -> Iterator[Alert]:
-    """The total swings instead of settling: steps are too long, or the order of the data drives it.
+    """Find a total that swings instead of settling: steps are too long, or the order of the data drives it.
 
     The noise of batches is independent from step to step, so that changes which
     follow each other correlate by -0.5; swings do not look like that. A schedule
@@ -84,8 +84,8 @@ def oscillation(
         step=stream.step,
         epoch=stream.epoch,
         message=(
-            f"the total loss swings by {spell(amplitude)} about {spell(float(course.now[total]))}; it began at "
-            f"{spell(float(course.start[total]))}, and its changes correlate by {serial:.2f} (noise: -0.5)"
+            f"the total loss swings by {spell(amplitude)} about {spell(float(course.now[total]))}; it began "
+            f"at {spell(float(course.start[total]))}, and its changes correlate by {serial:.2f} (noise: -0.5)"
         ),
         evidence={
             "total": float(course.now[total]),
@@ -102,7 +102,7 @@ def oscillation(
 
 
 def _swings(course: Course, column: int) -> tuple[float, float]:
-    """Return the standard deviations of bins and of single rows about a straight course, in the later half."""
+    """Return the standard deviations of bins and of rows about a straight course, in the later half."""
     means = course.means[len(course.means) // 2 :, column]
     residuals = means - slope_interval(means)[0] * np.arange(len(means))
     spread = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))

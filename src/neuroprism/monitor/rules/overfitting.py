@@ -27,7 +27,7 @@ def overfitting(
     rise: Annotated[float, Ge(0)] = 0.15,
     noises: Annotated[float, Ge(0)] = 4.0,
 ) -> Iterator[Alert]:
-    """The validation loss has been rising since its best while the training loss goes on falling.
+    """Find a validation loss that rises since its best while the training loss goes on falling.
 
     Both slopes must be certain, over several evaluations: one bad epoch or a
     high score is no overfitting. Blind to validation data that resemble the

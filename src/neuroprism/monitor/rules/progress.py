@@ -57,7 +57,7 @@ def has_lost(course: Course, column: int, *, part: float) -> bool:
 def noise_of_level(course: Course, column: int) -> float:
     """Return the standard error of the level now: of the mean of the later bins."""
     n_late = max(3, len(course.means) // 8)
-    return float(course.noise[column]) / np.sqrt(n_late)
+    return float(course.noise[column] / np.sqrt(n_late))
 
 
 def has_improved(course: Course, column: int, *, least_gain: float) -> bool:

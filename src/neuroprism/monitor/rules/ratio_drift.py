@@ -30,7 +30,7 @@ def ratio_drift(
     share: Annotated[float, Ge(0)] = 0.1,
     least_steps: Annotated[int, Ge(8)] = 96,
 ) -> Iterator[Alert]:
-    """A component that had been learnt rises steadily, so that its ratio to the others drifts.
+    """Find a component that had been learnt and rises steadily, so that its ratio to the others drifts.
 
     A ratio that drifts because one component is learnt faster than another is
     how training goes, and no fault; nor is one that rises from the start, as a
@@ -88,7 +88,7 @@ def ratio_drift(
                 "threshold": drift,
             },
             advice=(
-                f"raise its key in loss.weights from {component.weight:g} to {2 * component.weight:g}, or set "
-                "loss.balancing; look whether the other components' gradients oppose it"
+                f"raise its key in loss.weights from {component.weight:g} to {2 * component.weight:g}, or "
+                "set loss.balancing; look whether the other components' gradients oppose it"
             ),
         )

@@ -23,7 +23,7 @@ def slow_step(
     slowdown: Annotated[float, Gt(1)] = 2.5,
     epochs: Annotated[int, Ge(1)] = 2,
 ) -> Iterator[Alert]:
-    """Steps take several times as long as in the fastest part of the run, and stay slow.
+    """Find steps that take several times as long as in the fastest part of the run, and stay slow.
 
     Judged on the recorded `step_seconds`, or on the samples per second of the
     epochs. Single slow steps, as for a checkpoint, do not count.
@@ -61,8 +61,8 @@ def slow_step(
         message=f"steps take {factor:.1f} times as long as in the fastest part of the run",
         evidence={"factor": factor, "threshold": slowdown},
         advice=(
-            "look for lists that grow and graphs that are kept (use .detach()), for other programs on the machine, "
-            "and at data.dataloader.num_workers"
+            "look for lists that grow and graphs that are kept (use .detach()), for other programs on the "
+            "machine, and at data.dataloader.num_workers"
         ),
     )
 

@@ -26,7 +26,7 @@ def spike(
     tail_factor: Annotated[float, Gt(0)] = 1.0,
     least_rise: Annotated[float, Ge(0)] = 0.5,
 ) -> Iterator[Alert]:
-    """Short rises of a loss component far above all values before, as a bad batch makes them.
+    """Find short rises of a loss component far above all values before, as a bad batch makes them.
 
     In the first 96 steps a rise may be how the data are, and is told as information
     only. Blind in the first 24, after a restart of the learning rate, and to batches

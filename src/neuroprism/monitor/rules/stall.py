@@ -33,7 +33,7 @@ def stall(
     least_gain: Annotated[float, Ge(0)] = 0.03,
     least_steps: Annotated[int, Ge(8)] = 96,
 ) -> Iterator[Alert]:
-    """Nothing improves from the start: neither the total nor any component, in training or validation.
+    """Find that nothing improves from the start: no component nor the total, in training or validation.
 
     A plateau after an improvement is no stall. Where all components declare
     baselines and are validated, never getting below them is one, whatever the

@@ -40,7 +40,7 @@ def task_stall(
     near_baseline: Annotated[float, Gt(0)] = 0.97,
     least_steps: Annotated[int, Ge(8)] = 96,
 ) -> Iterator[Alert]:
-    """One component does not improve while another one does.
+    """Find a component that does not improve while another one does.
 
     Where a component declares its baseline, staying at it counts as no
     improvement however far it fell before; validation is looked at first. A

@@ -25,7 +25,9 @@ def vanishing_gradient(
     least_gain: Annotated[float, Ge(0)] = 0.05,
     least_steps: Annotated[int, Ge(8)] = 48,
 ) -> Iterator[Alert]:
-    """The gradient is tiny beside the loss, or collapsed since the start, and the loss has gained nothing or lost it.
+    """Find a gradient too small to learn from while the loss has gained nothing, or lost it.
+
+    Too small is: beside the loss, or beside the gradient of the first steps.
 
     Sees the norm over all parameters: a network whose first layers get no
     gradient while the last ones do may only show as a stall.

@@ -29,7 +29,7 @@ def worse_than_baseline(
     evaluations: Annotated[int, Ge(2)] = 3,
     least_share: Annotated[float, Ge(0)] = 0.3,
 ) -> Iterator[Alert]:
-    """The validation loss of a component stays above what its best constant predictor reaches.
+    """Find a component whose validation loss stays above what its best constant predictor reaches.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def worse_than_baseline(
             step=epochs[-1].step,
             epoch=epochs[-1].epoch,
             message=(
-                f"the validation loss of {name_of(component.name)} is {spell(values[-1])}; a constant predictor "
-                f"reaches {spell(component.baseline)}"
+                f"the validation loss of {name_of(component.name)} is {spell(values[-1])}; a constant "
+                f"predictor reaches {spell(component.baseline)}"
             ),
             evidence={"val": values, "baseline": component.baseline, "threshold": limit},
             advice=(
