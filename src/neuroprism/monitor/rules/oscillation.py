@@ -14,7 +14,7 @@ from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
 
-_LEAST_STEPS = 64
+_LEAST_STEPS = 128
 _SHARE, _SHARE_WITH_SCHEDULE = 0.3, 0.6
 _LARGEST_SHARE = 0.7
 _STRAIGHT = 0.5
@@ -31,7 +31,7 @@ def oscillation(
     swing: Annotated[float, Gt(0)] = 0.1,
     swing_of_start: Annotated[float, Gt(0)] = 0.04,
     slow_swing: Annotated[float, Gt(0)] = 0.1,
-    correlation: float = -0.25,
+    correlation: float = -0.2,
 ) -> Iterator[Alert]:
     """Find a total that swings instead of settling: steps are too long, or the order of the data drives it.
 
