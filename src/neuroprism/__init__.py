@@ -4,9 +4,10 @@ The packages are imported one by one: `neuroprism.monitor` needs no torch.
 
 Examples
 --------
->>> from neuroprism import load_run, plot_training_progress
+>>> from neuroprism import diagnose, load_run, plot_training_progress
 >>> history = plot_training_progress("results/training_log.json")  # doctest: +SKIP
 >>> load_run("logs/demo").epochs  # doctest: +SKIP
+>>> diagnose("logs/demo").healthy  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuroprism.figures.training_grid_show import plot_training_progress
+    from neuroprism.runs.diagnosis import diagnose
     from neuroprism.runs.load import load_run
 
-__all__ = ["__version__", "load_run", "plot_training_progress"]
+__all__ = ["__version__", "diagnose", "load_run", "plot_training_progress"]
 
 # Loaded when first asked for, so that `import neuroprism.monitor` stays light.
 _PLACES = {
+    "diagnose": "neuroprism.runs.diagnosis",
     "load_run": "neuroprism.runs.load",
     "plot_training_progress": "neuroprism.figures.training_grid_show",
 }

@@ -21,6 +21,7 @@ from neuroprism.core.records import (
     epoch_series,
 )
 from neuroprism.monitor.reading import read_steps
+from neuroprism.runs.alerts import last_records
 from neuroprism.runs.history import METRIC_LISTS, TrainingHistory
 
 if TYPE_CHECKING:
@@ -111,12 +112,17 @@ class Run:
         return pd.DataFrame(self._epoch_rows)
 
     @cached_property
+    def alert_records(self) -> tuple[Alert, ...]:
+        """The alerts, each once: as its last record tells it."""
+        return tuple(last_records(event for event in self.events if isinstance(event, Alert)))
+
+    @cached_property
     def alerts(self) -> pd.DataFrame:
         """One row per alert, the columns as in `neuroprism.core.records.Alert`."""
         import pandas as pd
 
         names = [f.name for f in msgspec.structs.fields(Alert)]
-        rows = [msgspec.structs.asdict(event) for event in self.events if isinstance(event, Alert)]
+        rows = [msgspec.structs.asdict(alert) for alert in self.alert_records]
         return pd.DataFrame(rows, columns=names)
 
     @cached_property

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from neuroprism.core.records import Alert
 from neuroprism.runs.component_summary import component_sections
 from neuroprism.runs.history import METRIC_LISTS, Floats, TrainingHistory, lower_is_better
 from neuroprism.runs.naming import metric_text
@@ -81,7 +80,7 @@ def _identity(run: Run) -> Iterator[Section]:
     lines = [f"Name: {run.name}", f"Task: {run.run.task}", f"Status: {_status(run)}"]
     if run.seed is not None:
         lines.append(f"Seed: {run.seed}")
-    counts = Counter(event.kind for event in run.events if isinstance(event, Alert))
+    counts = Counter(alert.kind for alert in run.alert_records)
     kinds = ", ".join(f"{kind} {n}" for kind, n in counts.most_common())
     lines.append(f"Alerts: {sum(counts.values())}" + (f" ({kinds})" if kinds else ""))
     yield "Run", lines

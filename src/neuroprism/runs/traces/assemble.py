@@ -12,7 +12,7 @@ from neuroprism.core.records import TOTAL, Component, EpochRecord, Gradients
 from neuroprism.monitor.window import FloatArray, IntArray, StepWindow
 from neuroprism.runs.traces.declared import Declared
 from neuroprism.runs.traces.epoch_rows import TRAINING, VALIDATION, epoch_records
-from neuroprism.runs.traces.series_names import TOTAL_LOSS
+from neuroprism.runs.traces.series_names import TOTAL_LOSS, as_loss
 from neuroprism.runs.traces.step_rows import in_order, step_window, weighted_sum, whole_numbers
 from neuroprism.runs.traces.table import BoolArray, Column, Table
 from neuroprism.runs.traces.trace import Trace
@@ -64,9 +64,11 @@ def trace_of(
     if not n or n > _MOST_COMPONENTS:
         raise DataError("no loss in it" if not n else f"more than {_MOST_COMPONENTS} losses: no log of a run")
     rows, step = in_order(_step_rows(table), notes)
-    steps = step_window(rows, step, np.ones(len(step), dtype=np.int64), components)
     if epochs is None:
         epochs = _epoch_rows(table)
+    if "step" in rows and not np.array_equal(rows["step"].values, step):
+        epochs = epochs.without("step")
+    steps = step_window(rows, step, np.ones(len(step), dtype=np.int64), components)
     closed = epoch_records(epochs, components, steps, declared.n_epochs) if epochs.n_rows else ()
     epoch = _epoch_column(rows, step, closed)
     steps = replace(steps, epoch=epoch)
@@ -87,14 +89,10 @@ def _has(table: Table, prefixes: tuple[str, ...]) -> bool:
 
 
 def _training_losses(table: Table, *, is_all: bool) -> Table:
-    """Return the table in which ``train/...`` is the loss of a step where no other is, row by row with steps."""
+    """Return the table in which ``train/...`` is the loss of a step, where no other is."""
     if _has(table, (LOSS,)) or not _has(table, (TRAINING,)) or (is_all and _is_by_epoch(table)):
         return table
-    names = {
-        name: LOSS + name.removeprefix(TRAINING) if name.startswith(TRAINING) else name
-        for name in table.columns
-    }
-    return table.renamed(names)
+    return table.renamed({name: as_loss(name) for name in table.columns})
 
 
 def _is_by_epoch(table: Table) -> bool:
@@ -105,7 +103,7 @@ def _is_by_epoch(table: Table) -> bool:
 
 def _steps_of_epochs(epochs: Table) -> Table:
     """Return one row an epoch in the place of steps, for a log of epochs only."""
-    names = {name: LOSS + name.removeprefix(TRAINING) for name in epochs.columns if name.startswith(TRAINING)}
+    names = {name: as_loss(name) for name in epochs.columns if as_loss(name) != name}
     places = {name: name for name in ("epoch", "lr", "grad_norm", "step") if name in epochs}
     return epochs.renamed({**places, **names})
 

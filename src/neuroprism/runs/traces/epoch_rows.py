@@ -68,7 +68,8 @@ def epoch_records(
 def _kept(key: IntArray) -> BoolArray:
     """Return which rows no later row replaces."""
     later = np.minimum.accumulate(key[::-1])[::-1]
-    return np.append(key[:-1] < later[1:], True)[: len(key)]
+    kept: BoolArray = np.append(key[:-1] < later[1:], True)[: len(key)]
+    return kept
 
 
 def _epoch_numbers(table: Table) -> IntArray | None:

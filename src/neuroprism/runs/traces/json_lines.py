@@ -18,6 +18,7 @@ from neuroprism.runs.traces.table import MOST_COLUMNS, Table, full_column, join,
 _CHUNK_BYTES = 1 << 21
 _LONGEST_LINE = 1 << 20
 _DEEPEST = 8
+_MARK = b"\xef\xbb\xbf"
 
 
 def read_json_lines(path: Path, notes: list[str]) -> Table:
@@ -54,6 +55,8 @@ def _chunks(path: Path) -> Iterator[tuple[int, bytes, bool]]:
     """Yield the number of the first line, whole lines, and whether they end with the file, not a newline."""
     number, rest = 1, b""
     with path.open("rb") as file:
+        if file.read(len(_MARK)) != _MARK:
+            file.seek(0)
         while block := file.read(_CHUNK_BYTES):
             head, newline, tail = block.rpartition(b"\n")
             if newline:

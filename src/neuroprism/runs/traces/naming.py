@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from neuroprism.core.errors import DataError
@@ -25,14 +25,8 @@ def named(
     DataError
         If there is no loss among the columns.
     """
-    both = list(dict.fromkeys([*table.columns, *(epochs.columns if epochs else ())]))
-    names = renaming(both, mapping)
+    names = known_names([*table.columns, *(epochs.columns if epochs else ())], mapping, source=source)
     rows = table.renamed({old: new for old, new in names.items() if old in table})
-    if not any(name.startswith(_LOSSES) for name in names.values()):
-        shown = ", ".join(both[:_N_SHOWN]) + (", ..." if len(both) > _N_SHOWN else "")
-        raise DataError(
-            f"{source} has no loss that is recognised; name one with --map THEIRS=loss/NAME (columns: {shown})"
-        )
     if epochs is None:
         return rows, None
     # What rows of epochs call a loss is the mean of the epoch.
@@ -41,3 +35,24 @@ def named(
         for old, new in names.items()
     }
     return rows, epochs.renamed({old: new for old, new in means.items() if old in epochs})
+
+
+def known_names(names: Iterable[str], mapping: Mapping[str, str], *, source: Path) -> dict[str, str]:
+    """Return the names here by names in the log.
+
+    Raises
+    ------
+    UnknownNameError
+        If no series has a name in `mapping`.
+    DataError
+        If there is no loss among them.
+    """
+    theirs = list(dict.fromkeys(names))
+    if not theirs:
+        raise DataError(f"{source} has no column of numbers: no log of a training run")
+    found = renaming(theirs, mapping)
+    if not any(name.startswith(_LOSSES) for name in found.values()):
+        shown = ", ".join(theirs[:_N_SHOWN]) + (", ..." if len(theirs) > _N_SHOWN else "")
+        advice = "name one with --map THEIRS=loss/NAME"
+        raise DataError(f"{source} has no loss that is recognised; {advice} (it has: {shown})")
+    return found

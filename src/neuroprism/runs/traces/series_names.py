@@ -91,6 +91,12 @@ _NO_COMPONENTS = re.compile(
     r"(?:best|min|max|avg|mean|ema|smooth(?:ed)?|running|test|final|last|scaled)([/_-]|$)"
 )
 
+_REDUNDANT = re.compile(r"^((?:train|val|loss)/)(?:loss[/_](.+)|(.+)[/_]loss)$")
+_METRIC = re.compile(
+    r"(^|[/_])(acc|accuracy|f1|auc|auroc|kappa|r2|corrcoef|correlation|precision|recall|score|lr|learning_rate"
+    r"|grad_norm|samples|samples_per_second|steps_per_second|runtime|time|seconds|epoch|step)([/_]|$)"
+)
+
 _TARGETS = re.compile(r"(?:loss|train|val|grad_norm)/[^/].*")
 
 
@@ -106,6 +112,18 @@ def canonical(name: str) -> str | None:
         if match is not None:
             return match.expand(replacement)
     return None
+
+
+def is_metric(name: str) -> bool:
+    """Tell whether a name without its split stands for something other than a loss."""
+    return bool(_METRIC.search(name.lower()))
+
+
+def as_loss(name: str) -> str:
+    """Return the step series in the place of a training series; metrics stay what they are."""
+    if not name.startswith("train/") or is_metric(name.removeprefix("train/")):
+        return name
+    return step_series(name.removeprefix("train/"))
 
 
 def renaming(names: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -138,6 +156,9 @@ def renaming(names: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]
         found[theirs] = ours
     taken = set(found.values())
     guesses = {name: guess for name in names if name not in found and (guess := canonical(name)) is not None}
+    if not any(name.startswith("loss/") for name in names):
+        # Without the prefix of losses it is the ending that says what is one.
+        guesses = {name: _REDUNDANT.sub(r"\1\2\3", guess) for name, guess in guesses.items()}
     # A name that needs no translation goes before those that do.
     for name in sorted(guesses, key=lambda name: guesses[name] != name):
         if guesses[name] not in taken or guesses[name] != name:

@@ -45,8 +45,8 @@ def in_order(table: Table, notes: list[str]) -> tuple[Table, IntArray]:
     later = np.minimum.accumulate(step[::-1])[::-1]
     keep = np.append(step[:-1] < later[1:], True)
     notes.append(
-        f"the steps go back {_times(len(back))}: {int((~keep).sum())} repeated rows were left out, the last of "
-        "each step counts"
+        f"the steps go back {_times(len(back))}: {int((~keep).sum())} repeated rows were left out, "
+        "the last of each step counts"
     )
     return table.take(keep), step[keep]
 

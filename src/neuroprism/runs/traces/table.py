@@ -75,6 +75,11 @@ class Table:
         n_rows = len(np.empty(self.n_rows, dtype=np.bool_)[rows])
         return Table(n_rows=n_rows, columns=columns)
 
+    def without(self, name: str) -> Table:
+        """Return the table without a column."""
+        columns = {other: column for other, column in self.columns.items() if other != name}
+        return Table(n_rows=self.n_rows, columns=columns)
+
     def renamed(self, names: Mapping[str, str]) -> Table:
         """Return the columns in `names` under their new names; of two with the same one fills the gaps."""
         columns: dict[str, Column] = {}

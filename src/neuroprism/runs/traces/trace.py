@@ -12,7 +12,10 @@ from neuroprism.core.records import Alert, EpochRecord, Gradients, Status
 from neuroprism.monitor.facts import RunFacts
 from neuroprism.monitor.window import StepWindow
 
-LONGEST_WINDOW = 10_000
+SHORT_WINDOW, LONG_WINDOW = 8, 64
+N_SHORT = 1024
+"""Rows at the beginning that are shown in short windows. Windows end where the blocks of a live run do, so
+that an alert is closed and raised again where it was then."""
 
 Looked = StepWindow | EpochRecord | Gradients
 
@@ -68,8 +71,11 @@ class Trace:
 
 
 def _windows(steps: StepWindow, start: int, stop: int) -> Iterator[StepWindow]:
-    for first in range(start, stop, LONGEST_WINDOW):
-        yield part_of(steps, slice(first, min(first + LONGEST_WINDOW, stop)))
+    while start < stop:
+        length = SHORT_WINDOW if start < N_SHORT else LONG_WINDOW
+        end = min(start - start % length + length, stop)
+        yield part_of(steps, slice(start, end))
+        start = end
 
 
 def part_of(window: StepWindow, rows: slice) -> StepWindow:

@@ -1,0 +1,87 @@
+"""A curve in one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuroprism.monitor.window import FloatArray, IntArray
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+BROKEN, GAP, MARK = "!", " ", "^"
+_DECADES = 1.5
+_LARGEST = 1e150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparkline:
+    """A curve as eight heights of blocks.
+
+    Attributes
+    ----------
+    text
+        A block for each bin; ``!`` where it has no finite value, a blank where it has none at all.
+    first, last
+        Means of the first and last bin with values, NaN where they are not finite.
+    is_log
+        Whether heights are logarithms.
+    last_steps
+        (bins,) last step of each bin.
+    """
+
+    text: str
+    first: float
+    last: float
+    is_log: bool
+    last_steps: IntArray
+
+    def marks(self, steps: Iterable[int]) -> str:
+        """Return a line that marks the bins of these steps; empty where there are none."""
+        places = {int(np.searchsorted(self.last_steps, step)) for step in steps}
+        places = {min(place, len(self.text) - 1) for place in places}
+        return "".join(MARK if k in places else " " for k in range(max(places, default=-1) + 1))
+
+
+def sparkline(values: FloatArray, steps: IntArray, *, width: int = 48) -> Sparkline | None:
+    """Return a curve as a line of blocks, None for one without values.
+
+    Parameters
+    ----------
+    values
+        (n,) may hold values that are not finite.
+    steps
+        (n,) where they belong, rising.
+    width
+        Most blocks of the line.
+    """
+    n = len(values)
+    if not n:
+        return None
+    borders = np.unique(np.linspace(0, n, min(width, n) + 1).astype(np.int64))
+    finite = np.isfinite(values)
+    counts = np.add.reduceat(finite.astype(np.float64), borders[:-1])
+    clipped = np.clip(np.where(finite, values, 0.0), -_LARGEST, _LARGEST)
+    with np.errstate(invalid="ignore"):
+        means = np.add.reduceat(clipped, borders[:-1]) / counts
+    known = means[np.isfinite(means)]
+    is_log = len(known) > 0 and bool(known.min() > 0 and np.log10(known.max() / known.min()) >= _DECADES)
+    return Sparkline(
+        text=_blocks(np.log10(means) if is_log else means),
+        first=float(means[0]),
+        last=float(means[-1]),
+        is_log=is_log,
+        last_steps=steps[borders[1:] - 1],
+    )
+
+
+def _blocks(heights: FloatArray) -> str:
+    known = heights[np.isfinite(heights)]
+    if not len(known):
+        return BROKEN * len(heights)
+    low, high = known.min(), known.max()
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(
+        BLOCKS[round(float((height - low) * scale))] if np.isfinite(height) else BROKEN for height in heights
+    )
