@@ -153,8 +153,6 @@ REPRESENTATIONS: tuple[Case, ...] = (
         but(VIEWS, optimizer="momentum", lr=0.05),
     ),
     healthy("triplets-margin-reaches-zero", triplets, TRIPLETS),
-    healthy(
-    ),
     healthy("variational-divergence-rises", variational, VARIATIONAL),
     healthy(
         "variational-free-nats",
