@@ -152,7 +152,8 @@ def differing(one: Any, other: Any, name: str = "") -> list[str]:
 
 
 def contents(checkpoint: Checkpoint) -> dict[str, Any]:
-    clock_free = {k: v for k, v in checkpoint.monitor.items() if "seconds" not in k}
+    # The rules, too, look at how long steps take.
+    clock_free = {k: v for k, v in checkpoint.monitor.items() if "seconds" not in k and k != "rules"}
     names = ("epoch", "batch", "step", "model", "average", "task_state", "evaluation", "training")
     return {name: getattr(checkpoint, name) for name in names} | {"monitor": clock_free}
 
@@ -166,6 +167,7 @@ class RecordingMonitor:
         self.epochs: list[dict[str, Any]] = []
         self.checkpoints: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.alerts: list[Alert] = []
         self.taken_histograms: list[dict[str, Any]] = []
         self.closed: tuple[str, str | None] | None = None
         self.stop_requested: Alert | None = None
@@ -191,6 +193,9 @@ class RecordingMonitor:
 
     def note(self, message: str, *, severity: str = "info") -> None:
         self.notes.append(message)
+
+    def alert(self, alert: Alert) -> None:
+        self.alerts.append(alert)
 
     def state_dict(self) -> dict[str, Any]:
         return {"step": self.n_steps, "epoch": len(self.epochs)}

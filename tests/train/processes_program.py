@@ -188,6 +188,8 @@ def scenarios(out: Path, processes: Processes) -> None:
     play(out, "stop", toy.config(log_frequency=100), task(), prepare=bad)
     play(out, "skip", toy.config(on_non_finite="skip"), task(), prepare=bad)
     play(out, "alert", toy.config(epochs=3), task(), rules=[diverged])
+    play(out, "cut_alert", toy.config(epochs=2), task(), rules=[diverged])
+    play(out, "after_alert", toy.config(epochs=2), task(), folder="cut_alert", rules=[diverged], resume=True)
     stopping = {"monitor": "val/score", "mode": "max", "patience": 2}
     early = toy.config(epochs=9, early_stopping=stopping)
     play(out, "early", early, task(), prepare=scripted([-0.5, -0.2, -0.2, -0.3, 0.9]))

@@ -193,11 +193,23 @@ def test_a_non_finite_step_of_one_process_is_skipped_by_both(together: Path) -> 
 def test_an_alert_that_asks_to_stop_ends_both(together: Path) -> None:
     for rank in (0, 1):
         told = story(together, "alert", rank)
-        assert (told["error"], told["message"]) == (
-            "TrainingError",
-            "training stopped by an alert: diverged",
-        )
+        assert told["error"] == "TrainingStopped"
+        assert told["message"].startswith("training stopped by an alert: diverged; continue with --resume ")
     assert status(together / "alert") == "failed"
+    steps = rows(together / "alert")
+    assert load_checkpoint(together / "alert").step == len(steps) == story(together, "alert", 1)["steps_seen"]
+    (saved,) = events(together / "alert", "checkpoint")
+    assert saved["reason"] == "stopped"
+
+
+def test_a_run_that_an_alert_stopped_goes_on(together: Path) -> None:
+    """With the alert still open: it is told once."""
+    one, other = story(together, "after_alert", 0), story(together, "after_alert", 1)
+    assert one == other
+    assert (one["error"], one["n_epochs"]) == (None, 2)
+    steps = [row["step"] for row in rows(together / "cut_alert")]
+    assert steps == list(range(1, one["steps_seen"] + 1))
+    assert status(together / "cut_alert") == "finished"
 
 
 def test_early_stopping_ends_both(together: Path) -> None:

@@ -228,9 +228,29 @@ def test_checkpoint_that_does_not_fit_is_refused(make_run: Any, toy: Any) -> Non
     other.task.name = "other"
     with pytest.raises(DataError, match="is of task 'toy', not 'other'"):
         other.fit(resume=checkpoint)
-    checkpoint.batch = 2
+    checkpoint.batch = 3
     with pytest.raises(ConfigError, match="inside an epoch of 6 batches, which now has 3"):
         make_run().fit(*toy.loaders(batch_size=16), resume=checkpoint)
+
+
+def test_smaller_batches_go_on_at_the_same_sample(make_run: Any, toy: Any) -> None:
+    """As after memory was not enough."""
+    run = make_run()
+    seen: list[list[int]] = []
+    run.task.before_loss = lambda batch: seen.append(batch["id"].tolist())
+    interrupt_after(2, by="signal")(run)
+    with pytest.raises(TrainingInterrupted):
+        run.fit()
+    halved = make_run(toy.config(epochs=1, accumulation_steps=2))
+    halved.task.before_loss = lambda batch: seen.append(batch["id"].tolist())
+    halved.fit(*toy.loaders(batch_size=4), resume=load_checkpoint(run.folder))
+    ids = [one for batch in seen for one in batch]
+    whole = make_run(toy.config(epochs=1), name="whole")
+    order: list[int] = []
+    whole.task.before_loss = lambda batch: order.extend(batch["id"].tolist())
+    whole.fit()
+    assert ids == order
+    assert len(halved.monitor.steps) == 3
 
 
 def test_workers_change_nothing(make_run: Any, toy: Any) -> None:

@@ -18,16 +18,16 @@ from neuroprism.abr.source import Source, describe_masks, obtain
 from neuroprism.abr.splits import Manifest, Split, make_manifest, split_by_patient, write_manifest
 from neuroprism.abr.task import AbrTask
 from neuroprism.cli.run_mode import RunMode, check_place
-from neuroprism.cli.run_monitor import open_monitor
+from neuroprism.cli.run_monitor import open_monitor, recorded
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import DataError, RunError
 from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
-from neuroprism.train.data_order import make_loader
+from neuroprism.train.data_order import batch_size_of, make_loader
 from neuroprism.train.hardware import choose_device
 from neuroprism.train.modes import FirstBatches, RepeatedBatch
-from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
+from neuroprism.train.plan import batches_behind, batches_per_epoch, steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
@@ -82,7 +82,12 @@ def _prepare(config: AbrConfig, folder: Path, mode: RunMode, processes: Processe
     scaler = AbrScaler.fit(source.recordings.select(split.train))
     data = _Data(config, source.recordings, split, scaler, mode)
     if checkpoint is not None:
-        _check_same_data(checkpoint, scaler, batches_per_epoch(data.train_batches, config.training))
+        _check_same_data(checkpoint, scaler)
+        batches_behind(
+            checkpoint,
+            n_batches=batches_per_epoch(data.train_batches, config.training),
+            batch_size=batch_size_of(data.train_batches),
+        )
     task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
@@ -115,7 +120,7 @@ def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
             folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
             gradients_every_n_steps=config.monitoring.gradients.every_n_steps,
-            run_config=to_dict(config),
+            run_config=recorded(config),
         )
         result = trainer.fit(task, data.train_batches, data.val_batches, resume=run.checkpoint)
         processes.from_first(lambda: _test(task, data.test_batches, result, monitor))
@@ -193,15 +198,10 @@ def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
         raise RunError(f"cannot resume: project.name is not '{checkpoint.task}' as in the run")
 
 
-def _check_same_data(checkpoint: Checkpoint, scaler: AbrScaler, n_batches: int) -> None:
-    """Refuse a data file that was replaced since, and other batches in the middle of an epoch."""
+def _check_same_data(checkpoint: Checkpoint, scaler: AbrScaler) -> None:
+    """Refuse a data file that was replaced since."""
     if checkpoint.task_state.get("scaler") != scaler.state_dict():
         raise RunError("cannot resume: the recordings differ from those of the run")
-    if checkpoint.batch and checkpoint.training["n_batches"] != n_batches:
-        raise RunError(
-            f"cannot resume in the middle of an epoch of {checkpoint.training['n_batches']} batches, "
-            f"which now has {n_batches}; keep data.dataloader.batch_size as it was"
-        )
 
 
 def _describe(manifest: Manifest) -> str:

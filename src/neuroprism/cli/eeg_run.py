@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from neuroprism.cli.finetuning_summary import summarise, summarise_seeds
 from neuroprism.cli.run_mode import RunMode, check_place
-from neuroprism.cli.run_monitor import open_monitor
+from neuroprism.cli.run_monitor import open_monitor, recorded
 from neuroprism.core import strict_json
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import ConfigError, DataError, RunError
@@ -32,10 +32,10 @@ from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
 from neuroprism.monitor.layout import PREDICTIONS
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
-from neuroprism.train.data_order import make_loader
+from neuroprism.train.data_order import batch_size_of, make_loader
 from neuroprism.train.hardware import choose_device
 from neuroprism.train.modes import RepeatedBatch
-from neuroprism.train.plan import batches_per_epoch, steps_per_epoch
+from neuroprism.train.plan import batches_behind, batches_per_epoch, steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult
@@ -139,7 +139,12 @@ def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processe
     )
     data = _Data(config, store, mode, device)
     if checkpoint is not None:
-        _check_same_data(checkpoint, store, batches_per_epoch(data.train, config.training))
+        _check_same_data(checkpoint, store)
+        batches_behind(
+            checkpoint,
+            n_batches=batches_per_epoch(data.train, config.training),
+            batch_size=batch_size_of(data.train),
+        )
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
     n_steps = steps_per_epoch(data.train, config.training)
@@ -171,7 +176,7 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
             folder=run.folder,
             histogram_every_n_epochs=config.logging.histogram_every_n_epochs or None,
             gradients_every_n_steps=config.monitoring.gradients.every_n_steps,
-            run_config=to_dict(config),
+            run_config=recorded(config),
         )
         fit = trainer.fit(run.task, run.data.train, run.data.val, resume=run.checkpoint)
         seed = config.reproducibility.seed
@@ -263,15 +268,10 @@ def _check_same_run(checkpoint: Checkpoint, resolved: dict[str, Any]) -> None:
         raise RunError(f"cannot resume: training.optimizer.type is not '{optimizer}' as in the run")
 
 
-def _check_same_data(checkpoint: Checkpoint, store: EegStore, n_batches: int) -> None:
-    """Refuse a store that was replaced since, and other batches in the middle of an epoch."""
+def _check_same_data(checkpoint: Checkpoint, store: EegStore) -> None:
+    """Refuse a store that was replaced since."""
     if checkpoint.task_state.get("store") != store.fingerprint():
         raise RunError("cannot resume: the prepared windows differ from those of the run")
-    if checkpoint.batch and checkpoint.training["n_batches"] != n_batches:
-        raise RunError(
-            f"cannot resume in the middle of an epoch of {checkpoint.training['n_batches']} batches, "
-            f"which now has {n_batches}; keep data.dataloader.batch_size as it was"
-        )
 
 
 def _test(

@@ -74,6 +74,7 @@ def open_monitor(
         log_frequency=config.training.log_frequency,
         steps_per_epoch=steps_per_epoch,
         quiet=mode.quiet,
+        on_alert=config.monitoring.on_alert,
     )
     if config.logging.figure:
         sinks.append(ProgressFigure())
@@ -86,8 +87,19 @@ def open_monitor(
         log_frequency=config.training.log_frequency,
         sinks=sinks,
         rules=build_rules(config.monitoring),
-        config=to_dict(config),
+        stop_on=config.monitoring.stop_on,
+        config=recorded(config),
         seed=config.reproducibility.seed,
         resume=point,
         overwrite=mode.overwrite,
     )
+
+
+def recorded(config: Section) -> dict[str, Any]:
+    """Return the resolved configuration as run folder, tracker and checkpoints keep it.
+
+    The address of a webhook is often a secret, and files are passed on: it is left out.
+    """
+    plain = to_dict(config)
+    plain["monitoring"]["on_alert"]["webhook"] = None
+    return plain

@@ -12,6 +12,7 @@ NeuroprismError            exit code 1
     DataError              a data file
     RunError               a run folder
   TrainingError            exit code 1: training could not go on
+    TrainingStopped        after a complete step, which is saved
 ```
 """
 
@@ -55,6 +56,16 @@ class RunError(UserError):
 
 class TrainingError(NeuroprismError):
     """Training could not go on."""
+
+
+class TrainingStopped(TrainingError):  # noqa: N818 - training did what it was asked to
+    """Training was stopped after a complete step, from which it can continue."""
+
+    def followed_by(self, more: str) -> TrainingStopped:
+        """Return the same with more said."""
+        error = type(self)(f"{self}; {more}")
+        error.said_by = self.said_by
+        return error
 
 
 class UnknownNameError(UserError):

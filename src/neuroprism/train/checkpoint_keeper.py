@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from neuroprism.core.config import config_hash
+from neuroprism.core.records import CheckpointReason
 from neuroprism.train.checkpoint import save_checkpoint
 from neuroprism.train.config import CheckpointingConfig
 from neuroprism.train.processes import Processes
@@ -14,8 +15,6 @@ from neuroprism.train.state import TrainingState
 
 if TYPE_CHECKING:
     from neuroprism.monitor import Monitor
-
-Reason = Literal["last", "best", "periodic", "interrupted"]
 
 
 class CheckpointKeeper:
@@ -53,7 +52,7 @@ class CheckpointKeeper:
 
     def after_epoch(self, state: TrainingState, *, is_best: bool) -> None:
         """Write what is due after a complete epoch."""
-        targets: list[tuple[Path, Reason]] = []
+        targets: list[tuple[Path, CheckpointReason]] = []
         if is_best and self._config.save_best:
             targets.append((self.best, "best"))
         if self._config.save_last:
@@ -63,11 +62,11 @@ class CheckpointKeeper:
             targets.append((self.last.with_name(f"epoch_{state.epoch:04d}.pt"), "periodic"))
         self._save(state, targets)
 
-    def interrupted(self, state: TrainingState) -> None:
+    def ended_early(self, state: TrainingState, *, reason: CheckpointReason) -> None:
         """Write `last.pt` as of the last complete step, wherever in the epoch that is."""
-        self._save(state, [(self.last, "interrupted")])
+        self._save(state, [(self.last, reason)])
 
-    def _save(self, state: TrainingState, targets: list[tuple[Path, Reason]]) -> None:
+    def _save(self, state: TrainingState, targets: list[tuple[Path, CheckpointReason]]) -> None:
         if not targets:
             return
         checkpoint = state.checkpoint(

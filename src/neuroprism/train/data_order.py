@@ -203,6 +203,14 @@ def batches_of(loader: Iterable[Any], *, epoch: int, first_batch: int = 0) -> It
     return iter(loader)
 
 
+def batch_size_of(loader: Iterable[Any]) -> int | None:
+    """Return the samples of a full batch, None where the loader does not say."""
+    size = getattr(loader, "batch_size", None) or getattr(
+        getattr(loader, "batch_sampler", None), "batch_size", None
+    )
+    return int(size) if isinstance(size, int) else None
+
+
 def _ignore_interrupt(_worker: int) -> None:
     """Let Ctrl-C reach the training process only, which then ends its workers in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

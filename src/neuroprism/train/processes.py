@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from neuroprism.core.errors import NeuroprismError, TrainingError, UserError
+from neuroprism.core.errors import NeuroprismError, TrainingError, TrainingStopped, UserError
 from neuroprism.core.launch import read_launch
 from neuroprism.train.config import HardwareConfig
 from neuroprism.train.hardware import build_fabric
@@ -160,17 +160,17 @@ class _End:
         if isinstance(error, KeyboardInterrupt):
             return cls(kind="interrupt", message="")
         if isinstance(error, NeuroprismError):
-            return cls(kind="user" if isinstance(error, UserError) else "training", message=str(error))
+            kinds = (("user", UserError), ("stopped", TrainingStopped), ("training", NeuroprismError))
+            return cls(
+                kind=next(kind for kind, known in kinds if isinstance(error, known)), message=str(error)
+            )
         return cls(kind="failure", message=f"{type(error).__name__}: {error}")
 
     def as_error(self, speaker: int) -> BaseException:
         if self.kind == "interrupt":
             return AgreedInterrupt()
-        error: NeuroprismError
-        if self.kind == "failure":
-            error = TrainingError(f"process {speaker} failed: {self.message}")
-        else:
-            error = UserError(self.message) if self.kind == "user" else TrainingError(self.message)
+        message = f"process {speaker} failed: {self.message}" if self.kind == "failure" else self.message
+        error = {"user": UserError, "stopped": TrainingStopped}.get(self.kind, TrainingError)(message)
         error.said_by = speaker
         return error
 

@@ -88,8 +88,9 @@ class SharedStepRecorder(StepRecorder):
         Raises
         ------
         TrainingError
-            In all processes, if a step was non-finite and the policy is
-            ``stop``, or an alert asks to stop.
+            In all processes, if a step was non-finite and the policy is ``stop``.
+        TrainingStopped
+            In all processes, if an alert asks to stop.
         AgreedInterrupt
             In all processes, if one was asked to end.
         """
@@ -111,7 +112,7 @@ class SharedStepRecorder(StepRecorder):
             raise AgreedInterrupt
 
     def stop_if_asked(self) -> None:
-        """Raise TrainingError in all processes if an alert asks to stop."""
+        """Raise TrainingStopped in all processes if an alert asks to stop."""
         with self._processes.agreeing():
             super().stop_if_asked()
 

@@ -16,6 +16,7 @@ from neuroprism.train.config import TrainingConfig
 from neuroprism.train.ema import AveragedWeights
 from neuroprism.train.non_finite_guard import NonFiniteGuard
 from neuroprism.train.optim import build_optimizer, clip_gradients, load_optimizer_state
+from neuroprism.train.plan import batches_behind
 from neuroprism.train.processes import Processes
 from neuroprism.train.running_statistics import RunningStatistics
 from neuroprism.train.schedules import Schedule
@@ -48,6 +49,8 @@ class TrainingState:
         Places the model.
     n_batches
         Batches of an epoch that are used.
+    batch_size
+        Samples of a batch, None where unknown.
     processes
         Those that train this model together; None for this one alone.
     compile_model
@@ -63,6 +66,8 @@ class TrainingState:
         Batches used of the epoch that runs.
     step
         Optimizer steps taken, refused ones included.
+    in_step
+        A step is being made.
     torn
         A step is being applied; the state is that of no point in training.
     is_compiled
@@ -78,12 +83,13 @@ class TrainingState:
         fabric: Fabric,
         *,
         n_batches: int,
+        batch_size: int | None = None,
         processes: Processes | None = None,
         compile_model: Callable[[nn.Module], nn.Module] | None = None,
     ) -> None:
         self.task = task
         self.fabric = fabric
-        self.n_batches = n_batches
+        self.n_batches, self.batch_size = n_batches, batch_size
         self.processes = processes or Processes()
         self.model = fabric.to_device(task.model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -109,7 +115,7 @@ class TrainingState:
         self.epoch = 0
         self.batch = 0
         self.step = 0
-        self.torn = False
+        self.in_step = self.torn = False
         self.is_compiled = compile_model is not None
         self.evaluation: dict[str, float] = {}
         self.companions: dict[str, Companion] = {}
@@ -120,6 +126,16 @@ class TrainingState:
         """Clear the gradients."""
         self.optimizer.zero_grad(set_to_none=True)
         self._statistics.keep()
+        self.in_step = True
+
+    def abandon_step(self) -> None:
+        """Give back the memory of a step that could not be made, and what its forward pass changed."""
+        if self.in_step:
+            self.optimizer.zero_grad(set_to_none=True)
+            self._statistics.take_back(refused=True)
+            self.in_step = False
+        if self.fabric.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def gradients_kept_back(self, *, until_last: bool) -> AbstractContextManager[Any]:
         """Leave the gradients of a batch that is not the last of its step to this process."""
@@ -176,7 +192,7 @@ class TrainingState:
     def mark(self) -> None:
         """Remember the random states as those of a point from which training can continue."""
         self._torch_states = torch_states()
-        self.torn = False
+        self.in_step = self.torn = False
 
     def close_epoch(self) -> None:
         """Count the epoch as complete, and give all processes the buffers of the first one."""
@@ -219,6 +235,7 @@ class TrainingState:
                 "random": states[0],
                 "random_of_others": states[1:],
                 "n_batches": self.n_batches,
+                "batch_size": self.batch_size,
                 "companions": {name: one.state_dict() for name, one in self.companions.items()},
             },
             **more,
@@ -232,16 +249,12 @@ class TrainingState:
         DataError
             If it belongs to another task or model.
         ConfigError
-            If it lies inside an epoch that now has another number of batches or processes.
+            If it lies inside an epoch that now has other batches or another number of processes.
         """
         if checkpoint.task != self.task.name:
             raise DataError(f"the checkpoint is of task '{checkpoint.task}', not '{self.task.name}'")
         saved = checkpoint.training
-        if checkpoint.batch and saved["n_batches"] != self.n_batches:
-            raise ConfigError(
-                f"the checkpoint lies inside an epoch of {saved['n_batches']} batches, which now has "
-                f"{self.n_batches}; resume with the former data and batch size"
-            )
+        batch = batches_behind(checkpoint, n_batches=self.n_batches, batch_size=self.batch_size)
         others = saved.get("random_of_others", [])
         if checkpoint.batch and len(others) + 1 != self.processes.n:
             raise ConfigError(
@@ -259,7 +272,7 @@ class TrainingState:
         for name, state in saved.get("companions", {}).items():
             if name in self.companions:
                 self.companions[name].load_state_dict(state)
-        self.epoch, self.batch, self.step = checkpoint.epoch, checkpoint.batch, checkpoint.step
+        self.epoch, self.batch, self.step = checkpoint.epoch, batch, checkpoint.step
         if self.step:
             self.schedule.apply(self.optimizer, self.step - 1)
         self.evaluation = checkpoint.evaluation

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neuroprism.core.errors import TrainingError
+from neuroprism.core.errors import TrainingError, TrainingStopped
 from neuroprism.train.gradient_watch import GradientLook
 from neuroprism.train.non_finite_guard import Policy
 
@@ -107,7 +107,9 @@ class StepRecorder:
         Raises
         ------
         TrainingError
-            If a step was non-finite and the policy is ``stop``, or an alert asks to stop.
+            If a step was non-finite and the policy is ``stop``.
+        TrainingStopped
+            If an alert asks to stop.
         """
         held, self._held = self._held, []
         self._settled = time.monotonic()
@@ -116,7 +118,8 @@ class StepRecorder:
         verdicts = torch.stack([torch.as_tensor(record.refused) for record in held]).tolist()
         for record, refused in zip(held, verdicts, strict=True):
             self._pass_on(record, refused=bool(refused))
-            self.stop_if_asked()
+        # After all of them, so that the monitor knows every step that the weights know.
+        self.stop_if_asked()
 
     def _pass_on(self, record: StepRecord, *, refused: bool) -> None:
         ends = refused and self._policy == "stop" and not record.overflow
@@ -142,9 +145,9 @@ class StepRecorder:
             )
 
     def stop_if_asked(self) -> None:
-        """Raise TrainingError if an alert asks to stop."""
+        """Raise TrainingStopped if an alert asks to stop."""
         if self._monitor.stop_requested is not None:
-            raise TrainingError(f"training stopped by an alert: {self._monitor.stop_requested.message}")
+            raise TrainingStopped(f"training stopped by an alert: {self._monitor.stop_requested.message}")
 
 
 def _culprit(record: StepRecord) -> str:

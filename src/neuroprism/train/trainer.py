@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from neuroprism.core.errors import TrainingError
+from neuroprism.core.errors import TrainingError, TrainingStopped
 from neuroprism.train.checkpoint import Checkpoint
 from neuroprism.train.checkpoint_keeper import CheckpointKeeper
 from neuroprism.train.config import HardwareConfig, ReproducibilityConfig, TrainingConfig
-from neuroprism.train.data_order import batches_of
+from neuroprism.train.data_order import batch_size_of, batches_of
+from neuroprism.train.early_end import EarlyEnd
 from neuroprism.train.gradient_watch import GradientWatch
 from neuroprism.train.hardware import build_fabric
 from neuroprism.train.histograms import gradient_histograms, weight_histograms
-from neuroprism.train.interrupt import InterruptFlag, TrainingInterrupted
+from neuroprism.train.interrupt import InterruptFlag
+from neuroprism.train.out_of_memory import is_out_of_memory, memory_alert
 from neuroprism.train.plan import batches_per_epoch, check_same_length
 from neuroprism.train.processes import AgreedInterrupt, Processes
 from neuroprism.train.seed import seed_everything
@@ -149,7 +151,10 @@ class Trainer:
         TrainingInterrupted
             After Ctrl-C; `checkpoints/last.pt` then holds the last complete step.
         TrainingError
-            If a loss or gradient is not finite, or an alert asks to stop.
+            If a loss or gradient is not finite.
+        TrainingStopped
+            If an alert asks to stop or memory is not enough; `checkpoints/last.pt`
+            then holds the last complete step.
         UserError
             If configuration, data and checkpoint do not fit together.
 
@@ -158,18 +163,15 @@ class Trainer:
         Where several processes train, all of these end all of them.
         """
         state = self._begin(task, train_loader, resume)
+        end = EarlyEnd(self.monitor, self._keeper, self.processes)
         with self._flag:
             try:
                 with self.processes.in_contact():
                     self._run(state, train_loader, val_loader)
             except KeyboardInterrupt as error:
-                self._interrupted(state, together=isinstance(error, AgreedInterrupt))
+                end.interrupted(state, self._recorder, together=isinstance(error, AgreedInterrupt))
             except TrainingError as error:
-                self.monitor.close("failed", str(error))
-                if error.said_by is not None:
-                    # A launcher ends the others as soon as one process has failed.
-                    self.processes.wait()
-                raise
+                end.failed(state, error)
         return self._result(state)
 
     def _update_metrics(
@@ -209,6 +211,7 @@ class Trainer:
             self.config,
             self.fabric,
             n_batches=n_batches,
+            batch_size=batch_size_of(train_loader),
             processes=self.processes,
             compile_model=self._compile if self.hardware.compile_model else None,
         )
@@ -256,6 +259,35 @@ class Trainer:
 
     def _run(self, state: TrainingState, train_loader: Iterable[Any], val_loader: Iterable[Any]) -> None:
         """Make the epochs that are left."""
+        try:
+            self._make_epochs(state, train_loader, val_loader)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            alert = memory_alert(
+                error,
+                step=state.step + state.in_step,
+                epoch=state.epoch + 1,
+                in_step=state.in_step,
+                batch_size=batch_size_of(train_loader),
+                accumulation_steps=self.config.accumulation_steps,
+                mixed_precision=self.hardware.mixed_precision,
+                device=str(self.fabric.device),
+            )
+        else:
+            return
+        # Here the error is gone, and with it the memory that its frames held.
+        state.abandon_step()
+        try:
+            if self.processes.alone:
+                self._recorder.settle()
+        finally:
+            self.monitor.alert(alert)
+        raise TrainingStopped(f"{alert.message}; {alert.advice}")
+
+    def _make_epochs(
+        self, state: TrainingState, train_loader: Iterable[Any], val_loader: Iterable[Any]
+    ) -> None:
         while state.epoch < self.config.epochs and not state.stopping.stop:
             self._obey()
             self._train_epoch(state, train_loader)
@@ -328,29 +360,6 @@ class Trainer:
         state.schedule.observe(value, step=state.step)
         state.stopping.observe(value)
         return state.best.observe(value, state.epoch + 1)
-
-    def _interrupted(self, state: TrainingState, *, together: bool) -> None:
-        """Save the last complete step, say so, and leave.
-
-        One of several processes that was interrupted by itself can save
-        nothing: the others are elsewhere.
-        """
-        orderly = together or self.processes.alone
-        if orderly:
-            self._recorder.settle()
-        if orderly and not state.torn:
-            self._keeper.interrupted(state)
-        self.monitor.close("interrupted", "stopped by Ctrl-C")
-        how = (
-            f"continue with --resume {self._keeper.last}"
-            if self._keeper.last.exists()
-            else "nothing was saved"
-        )
-        interrupted = TrainingInterrupted(f"interrupted after step {state.step}; {how}")
-        if together:
-            interrupted.said_by = 0
-            self.processes.wait()
-        raise interrupted from None
 
     def _result(self, state: TrainingState) -> FitResult:
         found = state.best.epoch is not None

@@ -1,0 +1,79 @@
+"""Training that ends before its last epoch: what is saved, recorded and said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from neuroprism.core.errors import TrainingError, TrainingStopped
+from neuroprism.train.checkpoint_keeper import CheckpointKeeper
+from neuroprism.train.interrupt import TrainingInterrupted
+from neuroprism.train.out_of_memory import is_out_of_memory
+from neuroprism.train.processes import Processes
+from neuroprism.train.state import TrainingState
+from neuroprism.train.step_recorder import StepRecorder
+
+if TYPE_CHECKING:
+    from neuroprism.monitor import Monitor
+
+
+class EarlyEnd:
+    """Saves the last complete step where it is sound, closes the record, says how to go on, and leaves.
+
+    Parameters
+    ----------
+    monitor
+        Its record is closed.
+    keeper
+        Writes the checkpoint.
+    processes
+        Those that train together.
+    """
+
+    def __init__(self, monitor: Monitor, keeper: CheckpointKeeper, processes: Processes) -> None:
+        self._monitor = monitor
+        self._keeper = keeper
+        self._processes = processes
+
+    def interrupted(self, state: TrainingState, recorder: StepRecorder, *, together: bool) -> NoReturn:
+        """Leave after Ctrl-C.
+
+        One of several processes that was interrupted by itself can save
+        nothing: the others are elsewhere.
+        """
+        orderly = together or self._processes.alone
+        if orderly:
+            recorder.settle()
+        if orderly and not state.torn:
+            self._keeper.ended_early(state, reason="interrupted")
+        self._monitor.close("interrupted", "stopped by Ctrl-C")
+        interrupted = TrainingInterrupted(f"interrupted after step {state.step}; {self._how_to_go_on()}")
+        if together:
+            interrupted.said_by = 0
+            self._processes.wait()
+        raise interrupted from None
+
+    def failed(self, state: TrainingState, error: TrainingError) -> NoReturn:
+        """Leave because training cannot go on, or shall not."""
+        together = error.said_by is not None
+        if isinstance(error, TrainingStopped):
+            if (together or self._processes.alone) and not state.torn:
+                self._save(state)
+            error = error.followed_by(self._how_to_go_on())
+        self._monitor.close("failed", str(error))
+        if together:
+            # A launcher ends the others as soon as one process has failed.
+            self._processes.wait()
+        raise error
+
+    def _save(self, state: TrainingState) -> None:
+        """Write the checkpoint, unless memory is not enough for that either."""
+        try:
+            self._keeper.ended_early(state, reason="stopped")
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+
+    def _how_to_go_on(self) -> str:
+        if self._keeper.last.exists():
+            return f"continue with --resume {self._keeper.last}"
+        return "nothing was saved"
