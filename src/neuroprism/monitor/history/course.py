@@ -72,6 +72,11 @@ class Course:
         return self._late_slopes[0] > 0
 
     @cached_property
+    def has_fallen(self) -> npt.NDArray[np.bool_]:
+        """(S,) whether the slope of the whole run is certainly negative."""
+        return slope_intervals(self.means, _CERTAIN)[2] < 0
+
+    @cached_property
     def _late_slopes(self) -> tuple[FloatArray, FloatArray]:
         return slope_intervals(self.means[len(self.means) // 2 :], _CERTAIN)[1:]
 

@@ -73,9 +73,11 @@ def has_improved(course: Course, column: int, *, least_gain: float) -> bool:
         Gain in units of the start's size below which it counts as none.
     """
     gain, start = float(course.gain[column]), float(course.start[column])
+    if not gain > least_gain * abs(start):
+        return False
     # The start is the median of three rows, with their noise.
     noise = float(np.hypot(noise_of_level(course, column), _SE_OF_THREE * course.row_noise[column]))
-    return gain > max(_NOISES * noise, least_gain * abs(start))
+    return gain > _NOISES * noise or bool(course.has_fallen[column])
 
 
 def is_without_noise(course: Course, column: int) -> bool:
