@@ -54,7 +54,8 @@ def stall(
         return
     columns = [*(column for _, column in loss_columns(history)), total_column(history)]
     known = [column for column in columns if not np.isnan(course.now[column])]
-    if not _stays_at_baselines(history):
+    at_baselines = _stays_at_baselines(history)
+    if not at_baselines:
         if any(
             has_improved(course, column, least_gain=least_gain) or course.is_falling[column]
             for column in known
@@ -72,8 +73,9 @@ def stall(
         step=stream.step,
         epoch=stream.epoch,
         message=(
-            f"nothing has improved in {stream.n_rows} steps: the total loss is "
-            f"{spell(float(course.now[total]))} and began at {spell(float(course.start[total]))}"
+            f"{'no validation loss has come below its baseline' if at_baselines else 'nothing has improved'} in "
+            f"{stream.n_rows} steps: the total loss is {spell(float(course.now[total]))} and began at "
+            f"{spell(float(course.start[total]))}"
         ),
         evidence={
             "total": float(course.now[total]),
@@ -93,13 +95,17 @@ def stall(
 def _stays_at_baselines(history: History) -> bool:
     """Tell whether no component has ever been validated below its baseline, nor is learnt by heart."""
     course, n = history.stream.course, len(history.all_epochs)
-    if course is None or not has_had_time(history, least_steps=_LONG, least_share=_LARGE_SHARE):
+    if course is None or course.rows_at_full_rate < _LONG:
+        return False
+    if not has_had_time(history, least_steps=_LONG, least_share=_LARGE_SHARE):
         return False
     for k, component in enumerate(history.components):
         values = latest_validation(history, component.name, n=n)
         if component.baseline is None or component.baseline <= 0 or len(values) < _N_VALIDATIONS:
             return False
-        if not min(values) >= _AT_BASELINE * component.baseline or course.relative_gain[k] > _LEARNT_BY_HEART:
+        limit = _AT_BASELINE * component.baseline
+        approaches = values[-1] < values[0] - (1 - _AT_BASELINE) * component.baseline
+        if not min(values) >= limit or approaches or course.relative_gain[k] > _LEARNT_BY_HEART:
             return False
     return True
 
