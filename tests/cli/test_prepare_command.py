@@ -47,6 +47,7 @@ def test_simulated_recordings_become_a_store(
     assert shown.err == ""
     store = EegStore.open(Path("store"), NAME)
     assert sorted(set(store.subjects)) == subjects_of(raw)
+    assert store.card.preprocessing["resampling"] == "polyphase"
     assert f"train {len(store.indices('train'))} 2 36 24 " in " ".join(shown.out.split())
     assert run(["prepare", NAME, str(raw), "store"]) == 0
     assert "0 prepared, 8 unchanged" in capsys.readouterr().out

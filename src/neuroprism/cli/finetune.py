@@ -9,8 +9,9 @@ import typer
 
 from neuroprism.cli.options import Assignments, ConfigFile, load_config
 from neuroprism.core.errors import ConfigError
+from neuroprism.eeg.released_weights import RELEASED_NAME
 
-DEFAULT_WEIGHTS = Path("pretrained_weights/pretrained_EEGMamba.pth")
+DEFAULT_WEIGHTS = Path("pretrained_weights") / RELEASED_NAME
 """Where the released weights are looked for when only `--use_pretrained_weights` is given."""
 
 KEYS = {

@@ -16,6 +16,9 @@ TaskKind = Literal["multiclass", "binary", "regression"]
 SAMPLE_RATE_HZ = 200
 """Rate of every prepared window; one patch is one second."""
 
+RESAMPLING = "polyphase"
+"""How whatever was recorded at another rate is brought to it."""
+
 PATCH_SAMPLES = 200
 
 
@@ -172,7 +175,7 @@ class DatasetSpec:
         """Metrics of validation and test, the documented three."""
         return {
             "multiclass": ("balanced_accuracy", "kappa", "f1"),
-            "binary": ("balanced_accuracy", "pr_auc", "roc_auc"),
+            "binary": ("balanced_accuracy", "pr_auc_trapezoid", "roc_auc"),
             "regression": ("corrcoef", "r2", "rmse"),
         }[self.task]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.recordings import Skipped
-from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec
+from neuroprism.eeg.spec import RESAMPLING, SAMPLE_RATE_HZ, DatasetSpec
 from neuroprism.eeg.store_index import SHARD_FOLDER, SPLITS, UNKNOWN_SUBJECT, StoredRecording
 from neuroprism.monitor.run_identity import versions
 
@@ -44,7 +44,7 @@ class StoreCard(msgspec.Struct, frozen=True, kw_only=True):
     window_shape
         Of one sample, (C, T) or (L, C, T), in `unit` at `sample_rate_hz`.
     preprocessing
-        As declared, field by field.
+        As declared, field by field, and the method of resampling where that is known.
     split_rule
         In words.
     is_published_split
@@ -148,7 +148,7 @@ def make_card(
         unit="microvolt",
         sample_rate_hz=SAMPLE_RATE_HZ,
         window_shape=spec.window_shape,
-        preprocessing=asdict(spec.preprocessing),
+        preprocessing=_preprocessing(spec, made_by),
         label_rule=spec.label_rule,
         split_rule=split_rule,
         is_published_split=is_published_split,
@@ -236,7 +236,7 @@ def check_declaration(card: StoreCard, spec: DatasetSpec, path: Path) -> None:
         "channels": spec.channels,
         "class_names": spec.class_names,
         "window_shape": spec.window_shape,
-        "preprocessing": asdict(spec.preprocessing),
+        "preprocessing": _preprocessing(spec, card.made_by),
     }
     differing = [name for name, value in now.items() if getattr(card, name) != value]
     raise DataError(
@@ -244,6 +244,12 @@ def check_declaration(card: StoreCard, spec: DatasetSpec, path: Path) -> None:
         + (f" (other {', '.join(differing)})" if differing else "")
         + "; prepare it again into a new folder"
     )
+
+
+def _preprocessing(spec: DatasetSpec, made_by: str) -> dict[str, Any]:
+    """Return what was done to recordings before windows were cut; how earlier code resampled is unknown."""
+    resampled = made_by == "prepare" and any(rate != SAMPLE_RATE_HZ for rate in spec.source_rates_hz)
+    return asdict(spec.preprocessing) | ({"resampling": RESAMPLING} if resampled else {})
 
 
 def _why_no_card(path: Path) -> str:

@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.released_weights import RELEASED_NAME, RELEASED_SHA256, RELEASED_WHERE
 from neuroprism.train.checkpoint import load_checkpoint
-
-RELEASED_NAME = "pretrained_EEGMamba.pth"
-RELEASED_SHA256 = "b452bb29ecf1d6131ba82a50c6e13823ec1d660d9009d013e691d19b2916f4fe"
-RELEASED_WHERE = "Hugging Face model repository weighting666/EEGMamba"
 
 _WRAPPERS = ("module.", "_orig_mod.")
 _UNREADABLE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError)

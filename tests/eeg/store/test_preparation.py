@@ -56,6 +56,7 @@ def test_store_holds_windows_index_and_card(
     assert card["skipped"] == [{"what": "notes.txt", "reason": "not an array"}]
     assert card["left_out"] == {"shorter than a window": 12}
     assert card["preprocessing"]["scale_uv"] == 100
+    assert "resampling" not in card["preprocessing"]
     assert {"python", "numpy", "mne"} <= set(card["versions"])
     lines = (tmp_path / "store" / "index.jsonl").read_text().splitlines()
     first = json.loads(lines[0])
