@@ -22,7 +22,7 @@ def trained(
     place = tmp_path / "store/MentalArithmetic"
     place.mkdir(parents=True)
     (place / "baseline.json").write_text("{}")
-    val = {"balanced_accuracy": 0.825, "pr_auc": 0.918}
+    val = {"balanced_accuracy": 0.825, "pr_auc_trapezoid": 0.918}
     row = SimpleNamespace(title="log band power", val=val, test={"balanced_accuracy": 0.757}, intervals={})
     module = ModuleType("neuroprism.eeg.baselines")
 

@@ -356,7 +356,7 @@ def test_a_run_of_one_loss_is_drawn_as_grid_while_it_trains(tmp_path: Path) -> N
     sink = Watching()
     sink.open(card, tmp_path)
     for epoch in (1, 2, 3):
-        metrics = {"balanced_accuracy": 0.5 + 0.1 * epoch, "roc_auc": 0.6, "pr_auc": math.nan}
+        metrics = {"balanced_accuracy": 0.5 + 0.1 * epoch, "roc_auc": 0.6, "pr_auc_trapezoid": math.nan}
         sink.write(
             EpochRecord(
                 epoch=epoch,

@@ -10,7 +10,7 @@ METRIC_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "kappa": "kappa",
     "f1": "weighted F1",
-    "pr_auc": "PR-AUC",
+    "pr_auc_trapezoid": "PR-AUC",
     "roc_auc": "ROC-AUC",
     "corrcoef": "Pearson r",
     "r2": "R2",

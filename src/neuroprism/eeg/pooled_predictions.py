@@ -24,7 +24,7 @@ CLASS_METRICS: Mapping[str, Callable[[Tensor, Tensor, int], float | None]] = {
     "f1": metrics.weighted_f1,
 }
 RANKING_METRICS: Mapping[str, Callable[[Tensor, Tensor], float | None]] = {
-    "pr_auc": metrics.pr_auc,
+    "pr_auc_trapezoid": metrics.pr_auc,
     "roc_auc": metrics.roc_auc,
     "average_precision": metrics.average_precision,
 }
@@ -38,7 +38,7 @@ RESAMPLED_COUNTS = {
     "kappa": confusion.kappa,
     "f1": confusion.weighted_f1,
 }
-RESAMPLED_RANKINGS = {"pr_auc": ranking.pr_area, "roc_auc": ranking.roc_area}
+RESAMPLED_RANKINGS = {"pr_auc_trapezoid": ranking.pr_area, "roc_auc": ranking.roc_area}
 RESAMPLED_NUMBERS = {
     "corrcoef": resampling.pearson,
     "r2": resampling.determination,

@@ -10,7 +10,7 @@ METRIC_LABELS = {
     "balanced_accuracy": "balanced accuracy",
     "kappa": "Cohen's kappa",
     "f1": "weighted F1",
-    "pr_auc": "PR AUC",
+    "pr_auc_trapezoid": "PR AUC",
     "roc_auc": "ROC AUC",
     "corrcoef": "correlation",
     "r2": "R²",
@@ -18,7 +18,7 @@ METRIC_LABELS = {
 }
 """Metrics of the documented layout."""
 
-PERCENT = frozenset({"balanced_accuracy", "f1", "pr_auc", "roc_auc"})
+PERCENT = frozenset({"balanced_accuracy", "f1", "pr_auc_trapezoid", "roc_auc"})
 """Metrics that are shown in per cent."""
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}

@@ -179,7 +179,7 @@ class Run:
 def _test_series(key: str) -> str:
     if key == "best_epoch" or "/" in key:
         return key
-    return epoch_series("test", "balanced_accuracy" if key == "acc" else key)
+    return epoch_series("test", METRIC_LISTS.get(f"val_{key}", key).removeprefix("val/"))
 
 
 def _rows_of_log(history: TrainingHistory) -> list[dict[str, Any]]:

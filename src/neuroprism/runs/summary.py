@@ -32,7 +32,7 @@ _TEST_LINES = {
     "kappa": ("Kappa", "kappa", ""),
     "f1": ("F1 Score", "f1", ""),
     "roc_auc": ("ROC AUC", "roc_auc", ""),
-    "pr_auc": ("PR AUC", "pr_auc", ""),
+    "pr_auc": ("PR AUC", "pr_auc_trapezoid", ""),
     "r2": ("R² Score", "r2", ""),
     "corrcoef": ("Correlation", "corrcoef", ""),
     "rmse": ("RMSE", "rmse", ""),

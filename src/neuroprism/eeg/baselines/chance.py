@@ -33,7 +33,7 @@ def chance_metrics(spec: DatasetSpec, train_y: npt.NDArray[Any], windows: SplitW
     constant = constant_output(spec, train_y)
     outputs = np.broadcast_to(constant, (len(windows.y), *constant.shape))
     found = windows.pool(outputs).metrics()
-    for name in ("pr_auc", "average_precision"):
+    for name in ("pr_auc_trapezoid", "average_precision"):
         if name in found:
             found[name] = float((windows.y == 1).mean())
     return found

@@ -9,7 +9,7 @@ REVE = "El Ouahidi et al. 2025, REVE, NeurIPS"
 REPRODUCED = "woo0kim/eeg-analysis-methods-review, 5 seeds"
 
 MULTICLASS = ("balanced_accuracy", "kappa", "f1")
-BINARY = ("balanced_accuracy", "pr_auc", "roc_auc")
+BINARY = ("balanced_accuracy", "pr_auc_trapezoid", "roc_auc")
 REGRESSION = ("corrcoef", "r2", "rmse")
 
 

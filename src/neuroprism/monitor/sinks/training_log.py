@@ -22,7 +22,7 @@ DOCUMENTED_METRICS = {
     "balanced_accuracy": "val_acc",
     "kappa": "val_kappa",
     "f1": "val_f1",
-    "pr_auc": "val_pr_auc",
+    "pr_auc_trapezoid": "val_pr_auc",
     "roc_auc": "val_roc_auc",
     "corrcoef": "val_corrcoef",
     "r2": "val_r2",
@@ -98,7 +98,7 @@ def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
 
 def _test_results(test: TestRecord) -> dict[str, Any]:
     results: dict[str, Any] = {
-        ("acc" if name == "balanced_accuracy" else name): value for name, value in test.metrics.items()
+        DOCUMENTED_METRICS.get(name, name).removeprefix("val_"): value for name, value in test.metrics.items()
     }
     if test.confusion_matrix is not None:
         results["confusion_matrix"] = test.confusion_matrix
