@@ -64,6 +64,7 @@ def stall(
         if _is_good(history) or _validation_improves(history, least_gain):
             return
     total = total_column(history)
+    what = "no validation loss has come below its baseline" if at_baselines else "nothing has improved"
     rate = float(course.now[stream.index(LR)])
     yield Alert(
         rule="stall",
@@ -73,8 +74,7 @@ def stall(
         step=stream.step,
         epoch=stream.epoch,
         message=(
-            f"{'no validation loss has come below its baseline' if at_baselines else 'nothing has improved'} in "
-            f"{stream.n_rows} steps: the total loss is {spell(float(course.now[total]))} and began at "
+            f"{what} in {stream.n_rows} steps: the total loss is {spell(float(course.now[total]))} and began at "
             f"{spell(float(course.start[total]))}"
         ),
         evidence={
