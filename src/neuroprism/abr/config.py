@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neuroprism.abr.diffusion import DiffusionConfig
 from neuroprism.abr.loss_config import LossConfig
@@ -56,3 +56,13 @@ class AbrConfig(Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     reproducibility: ReproducibilityConfig = ReproducibilityConfig()
     hardware: HardwareConfig = HardwareConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> AbrConfig:
+        name = self.loss.balancing
+        if self.hardware.compile_model and name not in ("fixed", "uncertainty"):
+            raise ValueError(
+                f"loss.balancing={name} takes gradients apart, which a compiled network does not allow; "
+                "set hardware.compile_model to false"
+            )
+        return self
