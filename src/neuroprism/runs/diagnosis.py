@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from neuroprism.core.records import Alert, Status
@@ -117,10 +118,12 @@ def diagnose(
 def _replayed(engine: RuleEngine, trace: Trace) -> list[Alert]:
     """Return every alert that the rules raise over the run, as it stands in the end."""
     found: dict[int, Alert] = {}
-    for record in trace.records:
-        found |= {id(alert): alert for alert in engine.look(record)}
-    if trace.status not in _GOES_ON:
-        found |= {id(alert): alert for alert in engine.finish()}
+    # Logs may hold numbers whose squares are too large.
+    with np.errstate(all="ignore"):
+        for record in trace.records:
+            found |= {id(alert): alert for alert in engine.look(record)}
+        if trace.status not in _GOES_ON:
+            found |= {id(alert): alert for alert in engine.finish()}
     return list(found.values())
 
 

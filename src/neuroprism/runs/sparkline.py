@@ -12,7 +12,6 @@ from neuroprism.monitor.window import FloatArray, IntArray
 BLOCKS = "▁▂▃▄▅▆▇█"
 BROKEN, GAP, MARK = "!", " ", "^"
 _DECADES = 1.5
-_LARGEST = 1e150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +61,10 @@ def sparkline(values: FloatArray, steps: IntArray, *, width: int = 48) -> Sparkl
     borders = np.unique(np.linspace(0, n, min(width, n) + 1).astype(np.int64))
     finite = np.isfinite(values)
     counts = np.add.reduceat(finite.astype(np.float64), borders[:-1])
-    clipped = np.clip(np.where(finite, values, 0.0), -_LARGEST, _LARGEST)
-    with np.errstate(invalid="ignore"):
-        means = np.add.reduceat(clipped, borders[:-1]) / counts
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = np.add.reduceat(np.where(finite, values, 0.0), borders[:-1]) / counts
     known = means[np.isfinite(means)]
-    is_log = len(known) > 0 and bool(known.min() > 0 and np.log10(known.max() / known.min()) >= _DECADES)
+    is_log = len(known) > 0 and bool(known.min() > 0 and np.ptp(np.log10(known)) >= _DECADES)
     return Sparkline(
         text=_blocks(np.log10(means) if is_log else means),
         first=float(means[0]),
@@ -80,8 +78,11 @@ def _blocks(heights: FloatArray) -> str:
     known = heights[np.isfinite(heights)]
     if not len(known):
         return BROKEN * len(heights)
-    low, high = known.min(), known.max()
-    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    # Halves, so that the span of the largest numbers is a number.
+    heights = heights / 2
+    low, high = known.min() / 2, known.max() / 2
+    span, top = (high - low, len(BLOCKS) - 1) if high > low else (1.0, 0)
     return "".join(
-        BLOCKS[round(float((height - low) * scale))] if np.isfinite(height) else BROKEN for height in heights
+        BLOCKS[round(float((height - low) / span * top))] if np.isfinite(height) else BROKEN
+        for height in heights
     )

@@ -93,7 +93,8 @@ def _steps_taken(table: Table, number: IntArray, steps: StepWindow, n_epochs: in
     if len(np.unique(steps.epoch)) > 1:
         # The last step of each epoch; before its first step for one without.
         place = np.searchsorted(steps.epoch, number, side="right")
-        return np.where(place > 0, steps.step[np.maximum(place, 1) - 1], 0)
+        taken: IntArray = np.where(place > 0, steps.step[np.maximum(place, 1) - 1], 0)
+        return taken
     planned = max(n_epochs or n, n)
     return np.rint(steps.step[-1] * np.arange(1, n + 1) / planned).astype(np.int64)
 

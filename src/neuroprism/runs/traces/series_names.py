@@ -154,15 +154,11 @@ def renaming(names: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]
                 f"grad_norm/NAME or one of {', '.join(PLACES[:5])}"
             )
         found[theirs] = ours
-    taken = set(found.values())
     guesses = {name: guess for name in names if name not in found and (guess := canonical(name)) is not None}
     if not any(name.startswith("loss/") for name in names):
         # Without the prefix of losses it is the ending that says what is one.
         guesses = {name: _REDUNDANT.sub(r"\1\2\3", guess) for name, guess in guesses.items()}
-    # A name that needs no translation goes before those that do.
-    for name in sorted(guesses, key=lambda name: guesses[name] != name):
-        if guesses[name] not in taken or guesses[name] != name:
-            found[name] = guesses[name]
-    return {
-        name: found[name] for name in sorted(found, key=lambda name: (found[name] != name, name in guesses))
-    }
+    # A series that was named, or is called here as there, needs no other one to stand for it.
+    taken = {*found.values(), *(name for name, guess in guesses.items() if guess == name)}
+    found |= {name: guess for name, guess in guesses.items() if guess == name or guess not in taken}
+    return {name: found[name] for name in sorted(found, key=lambda name: found[name] != name)}
