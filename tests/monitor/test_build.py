@@ -8,6 +8,7 @@ import pytest
 
 from neuroprism.monitor import Sink, rules
 from neuroprism.monitor.build import build_sinks, default_rules, default_sinks, file_sinks
+from neuroprism.monitor.config import OnAlertConfig
 from neuroprism.monitor.logging_config import LoggingConfig
 
 FILES = ["run_file", "steps_file", "events_file", "training_log", "text_log"]
@@ -40,6 +41,17 @@ def test_every_sink_keeps_the_protocol() -> None:
 def test_the_configuration_chooses(given: dict[str, Any], quiet: bool, shown: list[str]) -> None:
     config = LoggingConfig.model_validate({"use_tensorboard": False, "use_wandb": False, **given})
     assert names(build_sinks(config, log_frequency=10, quiet=quiet)) == FILES + shown
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({}, []), ({"command": ["mail"]}, ["on_alert"]), ({"webhook": "https://host/x"}, ["on_alert"])],
+)
+def test_whom_to_tell_is_closed_last(given: dict[str, Any], told: list[str]) -> None:
+    config = LoggingConfig(use_tensorboard=False)
+    on_alert = OnAlertConfig.model_validate(given)
+    sinks = build_sinks(config, log_frequency=10, quiet=True, on_alert=on_alert)
+    assert names(sinks) == [*told, *FILES, "console"]
 
 
 def test_no_rule_is_left_out() -> None:

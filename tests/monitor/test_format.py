@@ -172,6 +172,33 @@ def test_event_lines(six_run: RunRecord) -> None:
             Alert(rule="sink", kind="sink_failed", severity="warning", message="disk full"),
             [("warning", "Alert sink_failed: disk full")],
         ),
+        (
+            Alert(
+                rule="r",
+                kind="spike",
+                severity="critical",
+                message="m",
+                component="signal",
+                step=401,
+                state="closed",
+            ),
+            [("info", "Alert over: spike in Signal (step 401, seen 1 time)")],
+        ),
+        (
+            Alert(
+                rule="r",
+                kind="stall",
+                severity="critical",
+                message="m",
+                first_seen=64,
+                last_seen=612,
+                count=3,
+                state="closed",
+                told=True,
+            ),
+            [("info", "Alert over: stall (step 64, seen 3 times, last at step 612)")],
+        ),
+        (Alert(rule="r", kind="k", severity="critical", message="m", told=True, at_end=True), []),
         (Note(message="12 peaks masked"), [("info", "12 peaks masked")]),
         (
             TestRecord(best_epoch=7, losses={"total": 1.0, "signal": 1.0}, metrics={"acc": 0.5}),
