@@ -13,6 +13,7 @@ from neuroprism.monitor.history import History
 from neuroprism.monitor.history.curve import FloatArray
 from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import weight
 from neuroprism.monitor.rules.subjects import name_of
 
 _N_GRADIENTS = 5
@@ -145,9 +146,9 @@ def _alert(
         if share is not None
     ]
     largest = max(share for share in (loss, gradient) if share is not None)
-    # The weight that would leave it an even share beside the others.
+    # The factor that would leave it an even share beside the others.
     others = len(history.components) - 1
-    fair = component.weight * (1 - min(largest, 0.999)) / (others * min(largest, 0.999)) if others else 0.0
+    even = (1 - min(largest, 0.999)) / (others * min(largest, 0.999))
     return Alert(
         rule="dominance",
         kind="dominance",
@@ -158,7 +159,7 @@ def _alert(
         message=f"{name_of(component.name)} makes up {' and '.join(parts)}: the others hardly count",
         evidence={"loss_share": loss, "gradient_share": gradient, "thresholds": limits},
         advice=(
-            f"lower its key in loss.weights from {component.weight:g} to about {fair:.2g}, or standardise "
-            "its targets; `neuroprism suggest-weights` proposes weights from the recorded gradients"
+            f"{weight(history, component.name, by=even)}, or standardise its targets; `neuroprism "
+            "suggest-weights` proposes weights from the recorded gradients"
         ),
     )

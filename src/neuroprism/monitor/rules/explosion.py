@@ -9,8 +9,9 @@ import numpy as np
 from annotated_types import Gt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
-from neuroprism.monitor.history import GRAD_NORM, LR, History
+from neuroprism.monitor.history import GRAD_NORM, History
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import clip_gradients, full_precision, lower_rate
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, only_component, spell, total_column
 
 _LARGEST_SHARE = 0.7
@@ -134,14 +135,11 @@ def _component_at_fault(history: History) -> tuple[str, dict[str, float]]:
 
 
 def _advice(history: History) -> str:
-    rates = history.stream.recent.latest[:, history.stream.index(LR)]
-    known = rates[np.isfinite(rates)]
-    rate = f"from {spell(float(known[-1]))} to {spell(float(known[-1]) / 10)}" if len(known) else "to a tenth"
-    clip = history.facts.gradient_clip
-    limit = (
-        "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
+    return "; ".join(
+        [
+            lower_rate(history, by=10),
+            clip_gradients(history),
+            "add training.scheduler.warmup_epochs",
+            *full_precision(history),
+        ]
     )
-    parts = [f"lower training.optimizer.learning_rate {rate}", limit, "add training.scheduler.warmup_epochs"]
-    if history.facts.mixed_precision:
-        parts.append("set hardware.mixed_precision to false")
-    return "; ".join(parts)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from neuroprism.core.records import TOTAL, Alert, Severity
 from neuroprism.monitor.history import History
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import clip_gradients, full_precision, lower_rate
 from neuroprism.monitor.window import StepWindow
 
 SKIPPED_IN_A_ROW = 8
@@ -54,11 +55,18 @@ def non_finite(history: History, *, severity: Severity = "critical") -> Iterator
         for skipped in (False, True):
             rows = np.flatnonzero(bad & (window.skipped == skipped))
             if len(rows):
-                yield _alert(window, rows, name, severity=severity)
+                yield _alert(history, window, rows, name, severity=severity)
     yield from _stuck(history, window)
 
 
-def _alert(window: StepWindow, rows: npt.NDArray[np.intp], name: str | None, *, severity: Severity) -> Alert:
+def _alert(
+    history: History,
+    window: StepWindow,
+    rows: npt.NDArray[np.intp],
+    name: str | None,
+    *,
+    severity: Severity,
+) -> Alert:
     row, last, n_rows = int(rows[0]), int(rows[-1]), len(rows)
     skipped = bool(window.skipped[row])
     subject = (
@@ -83,7 +91,7 @@ def _alert(window: StepWindow, rows: npt.NDArray[np.intp], name: str | None, *, 
         epoch=int(window.epoch[row]),
         message=message,
         evidence=_evidence(window, row, n_rows=n_rows),
-        advice=_advice(window, row, name),
+        advice=_advice(history, row, name),
         stop=level == "critical",
         first_seen=step,
         last_seen=int(window.step[last]),
@@ -105,7 +113,7 @@ def _stuck(history: History, window: StepWindow) -> Iterator[Alert]:
                 epoch=int(window.epoch[row]),
                 message=f"{SKIPPED_IN_A_ROW} steps in a row were skipped up to step {int(window.step[row])}",
                 evidence=_evidence(window, row, n_rows=SKIPPED_IN_A_ROW),
-                advice=_advice(window, row, None),
+                advice=_advice(history, row, None),
                 stop=True,
                 first_seen=int(window.step[row]),
                 last_seen=int(window.step[row]),
@@ -128,14 +136,10 @@ def _evidence(window: StepWindow, row: int, *, n_rows: int) -> dict[str, Any]:
     return found
 
 
-def _advice(window: StepWindow, row: int, name: str | None) -> str:
-    lr = float(window.lr[row])
-    rate = f" from {lr:.3g} to {lr / 10:.3g}" if lr > 0 else " to a tenth"
-    steps = [
-        f"lower training.optimizer.learning_rate{rate}",
-        "set training.gradient_clip to 1.0",
-        "set hardware.mixed_precision to false",
-    ]
+def _advice(history: History, row: int, name: str | None) -> str:
+    window = history.window
+    assert window is not None
+    steps = [lower_rate(history, by=10), clip_gradients(history), *full_precision(history)]
     if name is not None and window.samples and window.samples[row] is not None:
         steps.insert(0, "look at the samples listed in the evidence")
     return "; ".join(steps)

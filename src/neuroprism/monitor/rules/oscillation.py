@@ -9,9 +9,10 @@ import numpy as np
 from annotated_types import Gt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
-from neuroprism.monitor.history import LR, Course, History, slope_interval
+from neuroprism.monitor.history import Course, History, slope_interval
 from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import larger_batches, lower_rate
 from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
 
 _LEAST_STEPS = 128
@@ -75,7 +76,6 @@ def oscillation(
     is_slow = spread > max(_BEYOND_NOISE * of_noise, slow_swing * start, slow_swing * level)
     if is_straight or not (is_dependent or is_slow):
         return
-    rate = float(course.now[stream.index(LR)])
     yield Alert(
         rule="oscillation",
         kind="oscillation",
@@ -94,10 +94,7 @@ def oscillation(
             "serial_correlation": serial,
             "thresholds": {"swing": swing * level, "swing_of_start": swing_of_start * start},
         },
-        advice=(
-            f"lower training.optimizer.learning_rate from {spell(rate)} to {spell(rate / 3)}; shuffle the "
-            "training data; raise data.dataloader.batch_size or training.accumulation_steps"
-        ),
+        advice="; ".join([lower_rate(history, by=3), "shuffle the training data", larger_batches(history)]),
     )
 
 

@@ -12,6 +12,7 @@ from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import History
 from neuroprism.monitor.rules.progress import has_had_time, noise_of_level
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import weight
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
 
@@ -88,7 +89,7 @@ def ratio_drift(
                 "threshold": drift,
             },
             advice=(
-                f"raise its key in loss.weights from {component.weight:g} to {2 * component.weight:g}, or "
-                "set loss.balancing; look whether the other components' gradients oppose it"
+                f"{weight(history, name, by=2)}, or set loss.balancing; look whether the gradients of the "
+                "other components oppose it"
             ),
         )

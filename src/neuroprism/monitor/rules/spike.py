@@ -9,9 +9,10 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from neuroprism.core.records import Alert, Severity
-from neuroprism.monitor.history import GRAD_NORM, Excursion, History
+from neuroprism.monitor.history import Excursion, History
 from neuroprism.monitor.history.recent import HIGHER_THAN_EVER, N_BEFORE_A_SPIKE
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import clip_gradients, larger_batches
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
 _ROWS_AFTER_A_RISE = 32
@@ -104,13 +105,4 @@ def _leading(history: History, high: list[Excursion], names: dict[int, str]) -> 
 
 
 def _advice(history: History) -> str:
-    clip = history.facts.gradient_clip
-    first = (
-        "look at the samples of that step"
-        if history.stream.has(GRAD_NORM)
-        else "look at the samples of that step and record gradient norms"
-    )
-    limit = (
-        "set training.gradient_clip to 1.0" if clip is None else f"lower training.gradient_clip from {clip:g}"
-    )
-    return f"{first}; {limit}; larger data.dataloader.batch_size makes single recordings weigh less"
+    return f"look at the samples of that step; {clip_gradients(history)}; {larger_batches(history)}"

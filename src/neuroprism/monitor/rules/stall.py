@@ -16,6 +16,7 @@ from neuroprism.monitor.rules.progress import (
     latest_validation,
 )
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import raise_rate
 from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
 
 _NEAR_BASELINE = 0.9
@@ -74,8 +75,8 @@ def stall(
         step=stream.step,
         epoch=stream.epoch,
         message=(
-            f"{what} in {stream.n_rows} steps: the total loss is {spell(float(course.now[total]))} and began at "
-            f"{spell(float(course.start[total]))}"
+            f"{what} in {stream.n_rows} steps: the total loss is {spell(float(course.now[total]))} and "
+            f"began at {spell(float(course.start[total]))}"
         ),
         evidence={
             "total": float(course.now[total]),
@@ -85,9 +86,9 @@ def stall(
             "n_steps": stream.n_rows,
         },
         advice=(
-            f"check that the optimizer has the parameters and that gradients reach them; raise "
-            f"training.optimizer.learning_rate from {spell(rate)} to {spell(10 * rate)}; "
-            "try --overfit_batch: a network that cannot learn one batch has a fault"
+            "check that the optimizer has the parameters and that gradients reach them; "
+            f"{raise_rate(history, by=10)}; try --overfit_batch: a network that cannot learn one batch has "
+            "a fault"
         ),
     )
 

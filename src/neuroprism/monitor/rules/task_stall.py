@@ -18,6 +18,7 @@ from neuroprism.monitor.rules.progress import (
     noise_of_level,
 )
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import weight
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
 _N_VALIDATIONS = 3
@@ -87,8 +88,7 @@ def task_stall(
             evidence={**evidence, "relative_gains": gains, "n_steps": stream.n_rows},
             advice=(
                 f"check the targets and the masks of {name_of(name)} and that its head gets a gradient; "
-                "raise its key in loss.weights from "
-                f"{component.weight:g} to {3 * component.weight:g}"
+                f"{weight(history, name, by=3)}"
             ),
         )
 

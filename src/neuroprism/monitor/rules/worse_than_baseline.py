@@ -12,6 +12,7 @@ from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import History
 from neuroprism.monitor.rules.progress import latest_validation
 from neuroprism.monitor.rules.registry import rule
+from neuroprism.monitor.rules.remedies import weight
 from neuroprism.monitor.rules.subjects import name_of, spell
 
 
@@ -68,7 +69,8 @@ def worse_than_baseline(
             ),
             evidence={"val": values, "baseline": component.baseline, "threshold": limit},
             advice=(
-                f"check units and scaling of its targets and that validation data are prepared as training "
-                f"data are; raise its key in loss.weights from {component.weight:g}; regularise"
+                "check units and scaling of its targets and that validation data are prepared as training "
+                f"data are; {weight(history, component.name, by=2)}; raise training.optimizer.weight_decay "
+                "or dropout"
             ),
         )
