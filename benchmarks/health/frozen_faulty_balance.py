@@ -15,7 +15,7 @@ from frozen_representations import teacher
 from frozen_sequences import echo, text, words
 from frozen_signals import evoked, montage, rhythm
 from frozen_training import Data, Fault, Losses, Problem, but, faulty, says
-from torch import Tensor, nn
+from torch import nn
 
 WIDE = partial(montage, n=1600)
 
@@ -248,16 +248,6 @@ def _loud_head(net: nn.Module) -> None:
         net.state.weight.mul_(12)
 
 
-def _sharpened(net: nn.Module, losses: Losses, batch: Data, k: int) -> Losses:
-    """The scores are divided by a far too small temperature."""
-    out: Tensor = net(batch["x"])["stage"]
-    return losses | {"stage": F.cross_entropy(out * 200, batch["stage"])}
-
-
-def _shuffled_stage(data: Data) -> None:
-    data["stage"] = data["stage"][torch.randperm(len(data["stage"]))]
-
-
 def _flipped_validation(make: Callable[[int], Problem], name: str) -> Callable[[int], Problem]:
     """Return the problem with the validation labels coded the other way round."""
 
@@ -300,13 +290,6 @@ WORSE: tuple[Case, ...] = (
             losses=lambda net, losses, batch, k: losses | {"state": losses["state"].detach()},
             left_out=("state",),
         ),
-    ),
-    faulty(
-        "montage-stage-too-sure-of-noise",
-        says("worse_than_baseline", "stage", 1, ("task_stall", "stage"), ("dominance", "stage")),
-        partial(montage, n=3200),
-        MONTAGE,
-        Fault(data=_shuffled_stage, losses=_sharpened),
     ),
     faulty(
         "ratings-stars-held-at-zero",
