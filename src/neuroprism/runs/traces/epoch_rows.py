@@ -96,7 +96,8 @@ def _steps_taken(table: Table, number: IntArray, steps: StepWindow, n_epochs: in
         taken: IntArray = np.where(place > 0, steps.step[np.maximum(place, 1) - 1], 0)
         return taken
     planned = max(n_epochs or n, n)
-    return np.rint(steps.step[-1] * np.arange(1, n + 1) / planned).astype(np.int64)
+    spread: IntArray = np.rint(steps.step[-1] * np.arange(1, n + 1) / planned).astype(np.int64)
+    return spread
 
 
 def _record(table: Table, i: int, components: tuple[Component, ...], places: _Places) -> EpochRecord:
