@@ -32,6 +32,9 @@ class RunFacts:
         Samples of a batch.
     mixed_precision
         Whether numbers of half precision are used.
+    steps_per_row
+        Least number of optimizer steps that a recorded row stands for; more
+        than 1 where rows are means of epochs.
     """
 
     components: tuple[Component, ...]
@@ -42,6 +45,7 @@ class RunFacts:
     gradient_clip: float | None = None
     batch_size: int | None = None
     mixed_precision: bool | None = None
+    steps_per_row: float = 1.0
 
 
 def facts_of(

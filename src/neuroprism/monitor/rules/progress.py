@@ -13,6 +13,8 @@ from neuroprism.monitor.history import Course, History
 
 _NOISES = 3.0
 _SE_OF_THREE = 0.67
+_LEAST_ROWS, _LEAST_SPARSE_ROWS = 24, 8
+_SPARSE = 5.0
 
 
 def share_of_run(history: History) -> float | None:
@@ -23,7 +25,7 @@ def share_of_run(history: History) -> float | None:
     if not n_epochs:
         return None
     # Before the first epoch is closed the run is in it.
-    return history.stream.n_rows / (n_epochs * per_epoch) if per_epoch else 1 / n_epochs
+    return history.stream.step / (n_epochs * per_epoch) if per_epoch else 1 / n_epochs
 
 
 def steps_per_epoch(history: History) -> float:
@@ -38,14 +40,26 @@ def has_had_time(history: History, *, least_steps: int, least_share: float = 0.2
     """Tell whether a run has been long enough to expect something of it.
 
     Enough steps at full learning rate, and a share of the planned run; a run
-    that has ended gets no more time, if it had half of these steps.
+    that has ended gets no more time, if it had half of these steps. Rows that
+    stand for many steps, as means of epochs do, may be few.
     """
     course = history.stream.course
     rows = course.rows_at_full_rate if course is not None else 0
+    spacing = steps_per_row(history)
+    steps = rows * spacing
+    if rows < (_LEAST_SPARSE_ROWS if spacing >= _SPARSE else _LEAST_ROWS):
+        return False
     if history.ended:
-        return rows >= least_steps // 2
+        return steps >= least_steps / 2
     share = share_of_run(history)
-    return rows >= least_steps and (share is None or share >= least_share)
+    return steps >= least_steps and (share is None or share >= least_share)
+
+
+def steps_per_row(history: History) -> float:
+    """Return the optimizer steps that a row stands for: more than one in a log that was kept now and then."""
+    stream = history.stream
+    logged = stream.step / stream.n_rows if stream.n_rows else 1.0
+    return max(1.0, logged, history.facts.steps_per_row)
 
 
 def has_lost(course: Course, column: int, *, part: float) -> bool:
