@@ -12,7 +12,7 @@ from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.declared_schedule import DeclaredSchedule, in_steps
 from neuroprism.monitor.history import LR, History
 from neuroprism.monitor.history.curve import FloatArray
-from neuroprism.monitor.rules.progress import steps_per_epoch
+from neuroprism.monitor.rules.progress import steps_per_epoch, steps_per_row
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import only_component, spell
 
@@ -21,6 +21,7 @@ _LEAST_BINS = 8
 _SAME = 1e-6
 _LATE = 1.1
 _ENDED = 0.02
+_PEAK_PASSED = 0.97
 
 
 @rule("lr_frozen", at="course", needs=("lr",))
@@ -93,51 +94,64 @@ def _frozen(
     """Return where the rate stays the same against its schedule, None where it does not."""
     stream, per_epoch = history.stream, steps_per_epoch(history)
     warmup = schedule.warmup(per_epoch) if per_epoch or schedule.warmup_steps else 0.0
-    bins = stream.curve.bin_rows
+    steps = stream.curve.last_steps()
     same = f"the learning rate has stayed at {spell(float(high[-1]))}"
-    if warmup and stream.n_rows >= max(warmup, _LEAST_ROWS) and _is_same(low, high):
+    if warmup and stream.step >= warmup and _is_same(low, high):
         return f"{same} through a declared warm-up"
-    first = int(np.ceil(warmup / bins))
+    first = int(np.searchsorted(steps, warmup))
     low, high = low[first:], high[first:]
     if schedule.type in ("constant", "reduce_on_plateau") or len(low) < _LEAST_BINS:
         return None
-    due = 0.0
     if schedule.type in ("step", "multistep"):
-        if schedule.change_after is None or not per_epoch:
-            return None
-        n_epochs = history.facts.n_epochs or 0
-        due = in_steps(schedule.change_after, steps_per_epoch=per_epoch, n_epochs=n_epochs)
-        rows = stream.n_rows - warmup
-        return (
-            f"{same} for {rows:.0f} steps" if _is_same(low, high) and rows > _LATE * due + 2 * bins else None
-        )
+        due = _steps_until_change(history, schedule, per_epoch)
+        after = stream.step - warmup
+        is_late = due is not None and after > _LATE * due + 2 * _steps_per_bin(history)
+        return f"{same} for {after:.0f} steps" if is_late and _is_same(low, high) else None
     n_same = _same_at_end(low, high)
     has_ended = n_same < len(low) and high[-1] <= _ENDED * high.max()
-    long = n_same >= share * len(low) and n_same * bins >= _LEAST_ROWS
-    return f"{same} for {n_same * bins} steps" if long and not has_ended else None
+    long = n_same >= share * len(low) and n_same * stream.curve.bin_rows >= _LEAST_ROWS
+    return f"{same} since step {steps[-n_same]}" if long and not has_ended else None
+
+
+def _steps_until_change(history: History, schedule: DeclaredSchedule, per_epoch: float) -> float | None:
+    """Return the steps after the warm-up in which a schedule by steps stays the same."""
+    if schedule.change_after is None or not per_epoch:
+        return None
+    n_epochs = history.facts.n_epochs or 0
+    return in_steps(schedule.change_after, steps_per_epoch=per_epoch, n_epochs=n_epochs)
+
+
+def _steps_per_bin(history: History) -> float:
+    return history.stream.curve.bin_rows * steps_per_row(history)
 
 
 def _astray(history: History, schedule: DeclaredSchedule, rates: FloatArray, deviation: float) -> str | None:
     """Return how far the rate is from its declared course, None where it is near or nothing is declared."""
-    stream, per_epoch, n_epochs = history.stream, steps_per_epoch(history), history.facts.n_epochs
-    peak = history.facts.learning_rate or float(rates.max())
-    if not per_epoch or not n_epochs or peak <= 0:
+    per_epoch, n_epochs = steps_per_epoch(history), history.facts.n_epochs
+    if not per_epoch or not n_epochs:
         return None
-    bins = stream.curve.bin_rows
+    n_steps, length = per_epoch * n_epochs, _steps_per_bin(history)
+    steps = history.stream.curve.last_steps().tolist()
     declared = [
         schedule.relative_rate(
-            (k + 0.5) * bins, steps_per_epoch=per_epoch, n_steps=per_epoch * n_epochs, n_epochs=n_epochs
+            step - length / 2, steps_per_epoch=per_epoch, n_steps=n_steps, n_epochs=n_epochs
         )
-        for k in range(len(rates))
+        for step in steps
     ]
     wanted = np.array([np.nan if rate is None else rate for rate in declared])
+    peak = history.facts.learning_rate
+    if peak is None:
+        # The highest rate so far is the peak only after the declared course has had its own.
+        peak = float(rates.max()) if np.nan_to_num(wanted).max() > _PEAK_PASSED else None
+    if not peak:
+        return None
     with np.errstate(invalid="ignore"):
         far = np.abs(rates / peak - wanted) > deviation
-    if far.sum() * bins < max(_LEAST_ROWS, per_epoch * n_epochs / 6):
+    if far.sum() * length < max(_LEAST_ROWS, n_steps / 6):
         return None
     last = int(np.flatnonzero(far)[-1])
     return (
-        f"the learning rate is {spell(float(rates[last]))} at step {(last + 1) * bins} where "
+        f"the learning rate is {spell(float(rates[last]))} at step {steps[last]} where "
         f"{spell(peak * float(wanted[last]))} is declared"
     )
 
