@@ -10,9 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
+from neuroprism.abr.loss_config import WEIGHT_KEYS
 from neuroprism.cli import app
 from neuroprism.core.errors import TrainingError
+from neuroprism.train import load_checkpoint
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -44,6 +47,27 @@ def test_two_processes_make_one_run(program: Any, capsys: pytest.CaptureFixture[
     assert program.train("--epochs", "2", "--resume", data__dataloader__batch_size=16) == 0
     capsys.readouterr()
     assert [row["step"] for row in program.rows()] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("balancing", ["fixed", "uncertainty", "upgrad"])
+def test_two_processes_look_at_gradients_and_agree_on_weights(program: Any, balancing: str) -> None:
+    settings = {"data__dataloader__batch_size": 8, "loss__balancing": balancing}
+    looked = torchrun(program, "--epochs", "1", monitoring__gradients__every_n_steps=1, **settings)
+    assert looked.returncode == 0, looked.stderr
+    events = program.events("gradients")
+    assert [event["step"] for event in events] == [1, 2, 3]
+    # The heads begin at zero, so that nothing arrives at the trunk in the first step.
+    assert all(norm > 0 for norm in events[-1]["norms"].values())
+    for row in program.rows():
+        parts = [row.get(f"weight/{c}", 1.0) * row[f"loss/{c}"] for c in WEIGHT_KEYS if f"loss/{c}" in row]
+        assert row["loss/total"] == pytest.approx(sum(parts), rel=1e-6)
+    if balancing == "fixed":
+        other = torchrun(
+            program, "--epochs", "1", experiment="y", monitoring__gradients__every_n_steps=0, **settings
+        )
+        assert other.returncode == 0, other.stderr
+        one, same = (load_checkpoint(program.run_folder(name)).model for name in ("x", "y"))
+        assert all(torch.equal(one[name], same[name]) for name in one)
 
 
 @pytest.mark.slow

@@ -125,3 +125,38 @@ def test_reset_forgets_the_epoch() -> None:
     means.reset()
     assert means.losses() == {}
     assert means.n_samples == 0
+
+
+def changing(means: EpochMeans, weights: list[dict[str, float] | None]) -> None:
+    for number, given_weights in enumerate(weights, start=1):
+        pending = PendingSteps(COMPONENTS)
+        losses = {"signal": float(number), "peak": 2.0 * number}
+        pending.add(losses, n_samples=number, counts={"peak": 1}, weights=given_weights)
+        means.add(pending.take(first_step=number, epoch=1))
+
+
+def test_mean_weights_times_means_are_the_total() -> None:
+    means = EpochMeans(COMPONENTS)
+    changing(means, [{"signal": 2.0, "peak": 1.0}, {"signal": 5.0, "peak": 4.0}])
+    # Weighted by count, as the means of the components are.
+    assert means.weights() == {"signal": 4.0, "peak": 2.5}
+    losses = means.losses()
+    assert losses["total"] == pytest.approx(4.0 * losses["signal"] + 2.5 * losses["peak"])
+
+
+def test_weights_that_begin_within_an_epoch_count_from_there_on() -> None:
+    means = EpochMeans(COMPONENTS)
+    changing(means, [None, {"signal": 4.0, "peak": 0.5}, None])
+    assert means.weights() == {"signal": (1 * 1 + 2 * 4 + 3 * 1) / 6, "peak": 0.5}
+
+
+def test_weights_survive_a_resume_and_end_with_the_epoch() -> None:
+    first, second = EpochMeans(COMPONENTS), EpochMeans(COMPONENTS)
+    changing(first, [{"signal": 2.0, "peak": 1.0}])
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert second.weights() == first.weights() == {"signal": 2.0, "peak": 1.0}
+    second.reset()
+    assert second.weights() == {}
+    changing(second, [None])
+    assert second.weights() == {}
+    assert "weights" not in second.state_dict()

@@ -167,3 +167,27 @@ def test_a_refused_device_tensor_leaves_no_trace(monkeypatch: pytest.MonkeyPatch
 def treat_as_device_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tensors in host memory take the way of tensors on a device."""
     monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda _: False))
+
+
+def test_weights_of_a_step_make_its_total() -> None:
+    pending = PendingSteps(COMPONENTS)
+    pending.add({"signal": 2.0, "peak": 4.0}, weights={"peak": torch.tensor(0.25), "signal": 3.0})
+    pending.add({"signal": 2.0, "peak": 4.0})
+    window = pending.take(first_step=1, epoch=1)
+    assert window.weights is not None
+    # A step without weights has those of the components.
+    assert window.weights.tolist() == [[3.0, 0.25], [1.0, 0.5]]
+    assert window.total.tolist() == [7.0, 4.0]
+    assert one({"signal": 2.0, "peak": 4.0}).weights is None
+
+
+def test_weights_of_what_was_not_computed_do_not_count() -> None:
+    window = one({"signal": 2.0}, weights={"signal": 3.0, "peak": 9.0})
+    assert window.total.tolist() == [6.0]
+
+
+def test_weights_must_name_every_component() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'peak'"):
+        one({"signal": 2.0, "peak": 4.0}, weights={"signal": 1.0, "peek": 1.0})
+    with pytest.raises(KeyError):
+        one({"signal": 2.0, "peak": 4.0}, weights={"signal": 1.0})

@@ -15,6 +15,7 @@ from neuroprism.core.records import (
     EpochRecord,
     Event,
     Finished,
+    Gradients,
     Note,
     Started,
     TestRecord,
@@ -35,6 +36,10 @@ EVENTS: list[Event] = [
     TestRecord(metrics={"f1": 0.5}),
     Finished(status="finished"),
 ]
+
+
+def alert(**places: Any) -> Alert:
+    return Alert(rule="r", kind="k", severity="info", message="m", **places)
 
 
 def write(folder: Path, *, first: int = 1, last: int = 10, value: float = 1.0) -> None:
@@ -160,3 +165,25 @@ def test_an_empty_folder_has_nothing_to_move(tmp_path: Path) -> None:
 def test_a_point_is_made_from_the_state_of_a_monitor() -> None:
     state = {"step": 7, "epoch": 1, "means": {}}
     assert ResumePoint.from_state(state) == ResumePoint(step=7, epoch=1, state=state)
+
+
+@pytest.mark.parametrize(
+    ("event", "is_after"),
+    [
+        (Gradients(step=5, epoch=1), False),
+        (Gradients(step=6, epoch=1), True),
+        (alert(step=3, last_seen=5), False),
+        # The evidence lies before the checkpoint, what was said of it after.
+        (alert(step=3, last_seen=6), True),
+        (alert(step=5), False),
+        (alert(step=6), True),
+        (alert(last_seen=4, epoch=9), False),
+        (alert(step=2, last_seen=2, at_end=True), True),
+        (alert(epoch=1, at_end=True), True),
+    ],
+    ids=lambda value: "" if isinstance(value, bool) else type(value).__name__,
+)
+def test_what_is_after_a_checkpoint(tmp_path: Path, event: Event, is_after: bool) -> None:
+    (tmp_path / "events.jsonl").write_bytes(encode(event) + b"\n")
+    rewind(tmp_path, ResumePoint(step=5, epoch=1), attempt=2)
+    assert (rows(tmp_path / "events.jsonl") == []) == is_after

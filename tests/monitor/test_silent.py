@@ -50,6 +50,7 @@ def test_steps_and_epochs_are_counted_and_nothing_is_written(silent: SilentMonit
         record = monitor.epoch(val={"a": 1.0, "b": 2.0}, metrics={"f1": 0.5}, best=True)
         monitor.note("x", severity="warning")
         monitor.histograms(weights={}, gradients={})
+        monitor.gradients(norms={"a": 1.0}, clip_rate=0.5)
         monitor.checkpoint(silent.folder / "checkpoints" / "last.pt", reason="last")
         test = monitor.test(losses={"a": 1.0, "b": 2.0}, metrics={"f1": 0.5})
     assert (record.epoch, record.step, record.val["total"], record.val_metrics) == (1, 3, 3.0, {"f1": 0.5})

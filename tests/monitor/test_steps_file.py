@@ -105,3 +105,18 @@ def test_windows_are_appended_and_other_records_ignored(tmp_path: Path) -> None:
         strict_json.decode(line)["step"] for line in (tmp_path / "steps.jsonl").read_bytes().splitlines()
     ]
     assert steps == [1, 2]
+
+
+def test_weights_that_change_stand_in_the_row_of_what_was_computed() -> None:
+    weights = {"signal": 2.0, "peak": 0.5, "threshold": 1.0}
+    rows = encode([{"losses": {"signal": 1.0, "peak": 2.0}, "weights": weights}])
+    assert rows[0] == {
+        "step": 1,
+        "epoch": 2,
+        "loss/total": 3.0,
+        "loss/signal": 1.0,
+        "loss/peak": 2.0,
+        "weight/signal": 2.0,
+        "weight/peak": 0.5,
+    }
+    assert not any(key.startswith("weight/") for key in encode([{"losses": {"signal": 1.0}}])[0])

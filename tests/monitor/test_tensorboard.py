@@ -5,17 +5,20 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from neuroprism.core.records import (
     Alert,
     Component,
     EpochRecord,
     Finished,
+    Gradients,
     Resumed,
     RunRecord,
     Started,
@@ -321,3 +324,45 @@ def test_reading_stops_at_a_damaged_record(tmp_path: Path) -> None:
     for content in (good + bytes(bad) + good, good + good[:7], good + b"\0" * 40):
         path.write_bytes(content)
         assert list(read_records(path)) == [b"good"]
+
+
+def looked_at(step: int, value: float = 1.0) -> Gradients:
+    return Gradients(
+        step=step,
+        epoch=1,
+        norms={"signal": value, "peak_latency": 2 * value},
+        cosines={"signal|peak_latency": -0.5},
+        clip_rate=0.25,
+        update_ratios={"encoder": 0.001},
+    )
+
+
+def test_gradients_by_component_lie_over_the_step(tmp_path: Path, six_run: RunRecord) -> None:
+    record(six_run, tmp_path, started(six_run), looked_at(1), looked_at(200, 3.0)).close()
+    accumulator = read(tmp_path)
+    assert series(accumulator, "gradient/peak_latency") == [(1, 2.0), (200, 6.0)]
+    # peak_latency has weight 0.5: both weighted norms are equal.
+    assert series(accumulator, "gradient_share/signal") == [(1, 0.5), (200, 0.5)]
+    assert series(accumulator, "gradient_cosine/signal|peak_latency")[0] == (1, -0.5)
+    assert series(accumulator, "update_ratio/encoder")[0] == (1, pytest.approx(0.001))
+    assert series(accumulator, "clip_rate") == [(1, 0.25), (200, 0.25)]
+
+
+def test_gradients_after_the_checkpoint_are_dropped_by_their_step(tmp_path: Path, six_run: RunRecord) -> None:
+    first = [looked_at(1), looked_at(200), looked_at(400)]
+    record(six_run, tmp_path, started(six_run), *first).close()
+    record(six_run, tmp_path, Resumed(step=300, epoch=2), looked_at(400, 2.0)).close()
+    assert series(read(tmp_path), "gradient/signal") == [(1, 1.0), (200, 1.0), (400, 2.0)]
+
+
+def test_weights_that_change_are_shown_beside_the_steps(
+    tmp_path: Path, six_run: RunRecord, make_window: MakeWindow
+) -> None:
+    window = replace(make_window([[1.0] * 6], counts=[[1, 1, 1, 1, 1, 0]]), weights=np.arange(6.0)[None])
+    changed = replace_struct(epoch(1, 1), weights={"signal": 2.0, "peak_latency": 0.25})
+    record(six_run, tmp_path, started(six_run), window, changed).close()
+    accumulator = read(tmp_path)
+    assert series(accumulator, "step/weight/peak_exist") == [(1, 2.0)]
+    assert "step/weight/threshold" not in accumulator.Tags()["scalars"]
+    assert series(accumulator, "loss_breakdown/signal") == [(1, 2.0)]
+    assert series(accumulator, "loss_breakdown/peak_latency") == [(1, 1.0)]

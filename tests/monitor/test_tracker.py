@@ -43,6 +43,9 @@ def epoch(number, step, value):
     return EpochRecord(epoch=number, step=step, train={"total": 1.5 * value, "a": value, "b": value},
                        val={"total": float("nan")}, lr=1e-4)
 
+def gradients(step, value):
+    return Gradients(step=step, epoch=1, norms={"a": value, "b": value}, cosines={"a|b": 0.5}, clip_rate=0.25)
+
 def attempt(*records):
     sink = Tracker(sys.argv[1], project="proj", tags=["x"], log_frequency=2)
     sink.open(run, Path(sys.argv[2]))
@@ -54,11 +57,11 @@ attempt(
     Started(run_id=run.id, components=components), window(1, 6, 1, 1.0), epoch(1, 6, 1.0),
     window(7, 6, 2, 1.0),
     Alert(rule="r", kind="spike", severity="warning", message="too high", component="a", step=9),
-    epoch(2, 12, 1.0), window(13, 3, 3, 1.0),
+    gradients(12, 1.0), epoch(2, 12, 1.0), window(13, 3, 3, 1.0),
 )
 attempt(
-    Resumed(step=6, epoch=2, superseded_steps=9), window(7, 6, 2, 2.0), epoch(2, 12, 2.0),
-    window(13, 6, 3, 2.0), epoch(3, 18, 2.0),
+    Resumed(step=6, epoch=2, superseded_steps=9), window(7, 6, 2, 2.0), gradients(12, 2.0), epoch(2, 12, 2.0),
+    window(13, 6, 3, 2.0), gradients(18, 2.0), epoch(3, 18, 2.0),
     TestRecord(losses={"a": 0.5}, metrics={"acc": 0.75}), Finished(status="finished"),
 )
 """
@@ -111,9 +114,11 @@ def history(records: list[Any]) -> list[dict[str, float]]:
 
 def check_rows(rows: list[dict[str, Any]]) -> None:
     """Axes never go backwards, nothing is sent twice, nothing is missing."""
-    steps = [row["global_step"] for row in rows if "global_step" in row]
+    steps = [row["global_step"] for row in rows if "step/a" in row]
     assert steps == [1, 2, 4, 6, 8, 10, 12, 14, 16, 18]
-    values = [row["step/a"] for row in rows if "global_step" in row]
+    looks = [(row["global_step"], row["gradient/a"]) for row in rows if "gradient/a" in row]
+    assert looks == [(12, 1.0), (18, 2.0)]
+    values = [row["step/a"] for row in rows if "step/a" in row]
     assert values == [1.0] * 8 + [2.0] * 2
     epochs = [row for row in rows if "epoch" in row]
     assert [row["epoch"] for row in epochs] == [1, 2, 3]
@@ -136,7 +141,10 @@ def test_wandb_offline(isolated: Path) -> None:
     assert config["neuroprism"]["loss_weights"] == {"a": 1.0, "b": 0.5}
     metrics = [r.metric for r in records if r.WhichOneof("record_type") == "metric"]
     axes = {m.glob_name: m.step_metric for m in metrics if m.glob_name}
-    expected = {"step/*": "global_step"} | dict.fromkeys(("train/*", "val/*", "loss_breakdown/*"), "epoch")
+    groups = ("gradient/*", "gradient_share/*", "gradient_cosine/*", "update_ratio/*", "clip_rate*")
+    expected = dict.fromkeys(("step/*", *groups), "global_step") | dict.fromkeys(
+        ("train/*", "val/*", "loss_breakdown/*"), "epoch"
+    )
     assert axes == expected
     summary = {
         "/".join(item.nested_key) or item.key: item.value_json
