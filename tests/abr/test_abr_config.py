@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from neuroprism.core.config import load, parse_override
 from neuroprism.core.schema import Key, keys
 from neuroprism.core.section import Section
 from neuroprism.eeg.config import EegConfig
+from neuroprism.monitor import rules
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -45,17 +47,12 @@ def _is_validator(decorator: ast.expr) -> bool:
     return isinstance(call, ast.Name) and call.id in ("model_validator", "field_validator")
 
 
-# Read without being named: `build_rules` hands every field of a rule's section to the rule, and
-# the variant of a section is chosen by its class.
-HANDED_ON = {"monitoring.rules.non_finite.severity"}
-
-
 def dead_keys(found: Iterable[Key], readers: Readers) -> set[str]:
     return {
         key.path
         for key in found
         if key.path.rpartition(".")[2] not in readers.names
-        and key.path not in HANDED_ON
+        and not _is_handed_to_a_rule(key)
         and not _chooses_a_variant(key)
     }
 
@@ -67,6 +64,21 @@ def _chooses_a_variant(key: Key) -> bool:
         and key.field.default is not None
         and "Literal" in str(key.field.annotation)
     )
+
+
+def _is_handed_to_a_rule(key: Key) -> bool:
+    """Tell whether the key is a setting that its alert rule gets, without being named, and reads."""
+    match key.path.split("."):
+        case ["monitoring", "rules", name, setting]:
+            return setting in rules[name].parameters and setting in _names_read(rules[name].judge)
+    return False
+
+
+def _names_read(function: Callable[..., object]) -> set[str]:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    return {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
 
 
 @pytest.mark.parametrize("root", [AbrConfig, EegConfig])
@@ -106,13 +118,12 @@ def test_a_dead_key_is_found() -> None:
 
 def test_keys_handed_on_are_arguments_of_the_rule() -> None:
     from neuroprism.monitor.config import MonitoringConfig, RulesConfig, build_rules
-    from neuroprism.monitor.rules import rules
 
-    (rule,) = build_rules(
-        MonitoringConfig(rules=RulesConfig.model_validate({"non_finite": {"severity": "warning"}}))
-    )
-    assert rule.func is rules["non_finite"]  # type: ignore[attr-defined]
-    assert rule.keywords == {"severity": "warning"}  # type: ignore[attr-defined]
+    given = RulesConfig.model_validate({"non_finite": {"severity": "warning"}})
+    built = {rule.name: rule for rule in build_rules(MonitoringConfig(rules=given))}
+    assert built.keys() == rules.keys()
+    assert built["non_finite"].settings["severity"] == "warning"
+    assert all(rule.settings.keys() == rule.parameters.keys() for rule in built.values())
 
 
 @pytest.mark.parametrize("root", [AbrConfig, EegConfig])
@@ -166,6 +177,7 @@ VARIANTS = {
         "loss.threshold.type=huber",
         "loss.peak_latency.type=beta_nll",
         "loss.peak_amplitude.type=smooth_l1",
+        "monitoring.on_alert.command=['true']",
     ],
 }
 SMALL = [
@@ -197,6 +209,15 @@ def test_a_training_run_reads_every_key(tmp_path: Path, monkeypatch: pytest.Monk
             train_abr(config, name, RunMode())
     found = list(keys(AbrConfig))
     read_paths = {key.path for key in found if (key.section, key.path.rpartition(".")[2]) in seen}
-    unread = {key.path for key in found if not _chooses_a_variant(key)} - read_paths
+    named = [key for key in found if not _chooses_a_variant(key) and not _is_handed_to_a_rule(key)]
+    unread = {key.path for key in named} - read_paths
     # The options of each schedule are proven by the traces of its learning rate.
-    assert {path for path in unread if not path.startswith("training.scheduler.")} == HANDED_ON
+    assert {path for path in unread if not path.startswith("training.scheduler.")} == set()
+
+
+def test_a_setting_that_a_rule_does_not_read_is_noticed() -> None:
+    def careless(history: object, *, read: int = 1, unread: int = 2) -> int:
+        return read
+
+    assert "read" in _names_read(careless)
+    assert "unread" not in _names_read(careless)
