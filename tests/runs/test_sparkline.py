@@ -37,10 +37,18 @@ def test_values_that_are_not_finite_show() -> None:
     line = sparkline(np.array([1.0, 2.0, np.nan, np.inf]), steps(4))
     assert line is not None
     assert line.text == "▁█!!"
-    assert np.isnan(line.last)
+    assert not np.isfinite(line.last)
     nothing = sparkline(np.array([np.nan]), steps(1))
     assert nothing is not None
     assert nothing.text == "!"
+
+
+def test_one_value_that_is_not_finite_shows_among_many() -> None:
+    values = np.ones(1000)
+    values[555] = np.inf
+    line = sparkline(values, steps(1000), width=10)
+    assert line is not None
+    assert line.text == "▁▁▁▁▁!▁▁▁▁"
 
 
 def test_marks() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from neuroprism.monitor.window import FloatArray, IntArray
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-BROKEN, GAP, MARK = "!", " ", "^"
+BROKEN, MARK = "!", "^"
 _DECADES = 1.5
 
 
@@ -21,9 +21,9 @@ class Sparkline:
     Attributes
     ----------
     text
-        A block for each bin; ``!`` where it has no finite value, a blank where it has none at all.
+        A block for each bin; ``!`` where it has a value that is not finite.
     first, last
-        Means of the first and last bin with values, NaN where they are not finite.
+        Means of the first and the last bin, not finite where one of their values is not.
     is_log
         Whether heights are logarithms.
     last_steps
@@ -59,10 +59,8 @@ def sparkline(values: FloatArray, steps: IntArray, *, width: int = 48) -> Sparkl
     if not n:
         return None
     borders = np.unique(np.linspace(0, n, min(width, n) + 1).astype(np.int64))
-    finite = np.isfinite(values)
-    counts = np.add.reduceat(finite.astype(np.float64), borders[:-1])
     with np.errstate(invalid="ignore", over="ignore"):
-        means = np.add.reduceat(np.where(finite, values, 0.0), borders[:-1]) / counts
+        means = np.add.reduceat(values, borders[:-1]) / np.diff(borders)
     known = means[np.isfinite(means)]
     is_log = len(known) > 0 and bool(known.min() > 0 and np.ptp(np.log10(known)) >= _DECADES)
     return Sparkline(

@@ -15,7 +15,6 @@ from neuroprism.runs.traces.table import MOST_COLUMNS, NON_FINITE, Column, Table
 _ROWS_AT_ONCE = 50_000
 _LONGEST_LINE = 1 << 20
 _DELIMITERS = ",;\t"
-_GAP = object()
 
 
 def read_csv(path: Path, notes: list[str]) -> Table:
@@ -114,7 +113,7 @@ def _table(names: Sequence[str], rows: list[list[str]]) -> Table:
 
 def _column(cells: Sequence[str]) -> Column:
     try:
-        return full_column(np.array(cells, dtype=np.float64))
+        return full_column(np.fromiter(map(float, cells), dtype=np.float64, count=len(cells)))
     except ValueError:
         values = [_value(cell) for cell in cells]
     given = np.array([value is not None for value in values], dtype=np.bool_)
