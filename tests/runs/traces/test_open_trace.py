@@ -140,3 +140,13 @@ def test_damaged_run_folders(record_run: Callable[..., Path]) -> None:
     (folder / "run.json").write_text("{")
     with pytest.raises(NeuroprismError, match="damaged"):
         read_trace(folder)
+
+
+@pytest.mark.parametrize("name", ["run.json", "events.jsonl", "steps.jsonl"])
+def test_bytes_that_are_no_text_in_a_run_folder(record_run: Callable[..., Path], name: str) -> None:
+    folder = record_run("run", 0.7)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:3] + b"\xff\xfe" + content[3:])
+    with pytest.raises(NeuroprismError) as caught:
+        read_trace(folder)
+    assert caught.value.exit_code == 2

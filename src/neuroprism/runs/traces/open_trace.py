@@ -56,6 +56,8 @@ def read_trace(path: str | Path, mapping: Mapping[str, str] | None = None) -> Tr
         return _read_file(path, mapping)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is damaged: it holds bytes that are no text") from None
 
 
 def _read_folder(folder: Path, mapping: Mapping[str, str]) -> Trace:
