@@ -19,7 +19,10 @@ def fragment(text: str) -> dict[str, float]:
 
 
 def test_keys_are_those_of_the_configuration() -> None:
-    assert set(WEIGHT_KEYS.values()) == set(LossWeights.model_fields)
+    numbers = {key: float(n) for n, key in enumerate(WEIGHT_KEYS.values())}
+    weights = LossWeights(**numbers).by_component()
+    assert weights == {name: numbers[key] for name, key in WEIGHT_KEYS.items()}
+    assert set(numbers) == set(LossWeights.model_fields)
     assert set(get_args(BalancingName)) == {"fixed", *balancings}
 
 

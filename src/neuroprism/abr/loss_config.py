@@ -32,7 +32,14 @@ class LossWeights(Section):
 
     def by_component(self) -> dict[str, float]:
         """Return the weights under the names of the components, in their order."""
-        return {name: getattr(self, key) for name, key in WEIGHT_KEYS.items()}
+        return {
+            "signal": self.diffusion,
+            "classification": self.classification,
+            "peak_exist": self.peak_exist,
+            "peak_latency": self.peak_latency,
+            "peak_amplitude": self.peak_amplitude,
+            "threshold": self.threshold,
+        }
 
 
 WEIGHT_KEYS = {
