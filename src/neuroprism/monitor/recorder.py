@@ -80,7 +80,7 @@ class Recorder:
         self.check_open()
         self._fan_out.write(record)
         if isinstance(record, StepWindow | EpochRecord | Gradients):
-            for alert in self._engine.look(record):
+            for alert in self._engine.changes(record):
                 self._tell(alert)
 
     def alert(self, alert: Alert, *, step: int, epoch: int) -> None:

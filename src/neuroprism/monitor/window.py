@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,20 @@ RATE_PREFIX = "lr_"
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+_BY_ROW = (
+    "step",
+    "epoch",
+    "losses",
+    "counts",
+    "total",
+    "lr",
+    "grad_norm",
+    "grad_norm_given",
+    "n_samples",
+    "skipped",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +83,20 @@ class StepWindow:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def part(self, start: int, stop: int) -> StepWindow:
+        """Return the rows from `start` to before `stop`, as views."""
+        if start <= 0 and stop >= len(self):
+            return self
+        rows = slice(start, stop)
+        return replace(
+            self,
+            weights=None if self.weights is None else self.weights[rows],
+            metrics={name: values[rows] for name, values in self.metrics.items()},
+            metrics_given={name: given[rows] for name, given in self.metrics_given.items()},
+            samples=self.samples[rows],
+            **{name: getattr(self, name)[rows] for name in _BY_ROW},
+        )
 
     def row(self, index: int) -> dict[str, float]:
         """Return the computed components of one step by name, with ``total``."""

@@ -29,6 +29,8 @@ class Course:
         (bins, S) means of the bins, the last one nearest to now.
     start
         (S,) median of the first three values.
+    early
+        (S,) median of the first eight values.
     now
         (S,) median of the last eighth of the bins, at least three of them.
     best
@@ -44,6 +46,7 @@ class Course:
 
     means: FloatArray
     start: FloatArray
+    early: FloatArray
     now: FloatArray
     best: FloatArray
     noise: FloatArray
@@ -105,6 +108,7 @@ def course_of(curve: Curve, first: FloatArray, *, rate: int) -> Course | None:
     return Course(
         means=filled,
         start=start,
+        early=_median(first),
         now=_median(filled[-late:]),
         best=np.fmin(middle.min(axis=0), start),
         noise=_MAD * _median(bends) / np.sqrt(1.5),

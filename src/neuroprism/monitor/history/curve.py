@@ -165,8 +165,9 @@ class Curve:
         store["count"][places] += np.add.reduceat(accepted.astype(np.float64), borders, axis=0)
         store["sum"][places] += np.add.reduceat(np.where(accepted, rows, 0.0), borders, axis=0)
         store["absolute_change"][places] += np.add.reduceat(np.where(known, changes, 0.0), borders, axis=0)
-        products = np.where(known & ~np.isnan(before), signed * before, 0.0)
-        squares = np.where(known, signed * signed, 0.0)
+        with np.errstate(over="ignore"):
+            products = np.where(known & ~np.isnan(before), signed * before, 0.0)
+            squares = np.where(known, signed * signed, 0.0)
         store["squared_change"][places] += np.add.reduceat(squares, borders, axis=0)
         store["product_of_changes"][places] += np.add.reduceat(products, borders, axis=0)
         store["n_changes"][places] += np.add.reduceat(known.astype(np.float64), borders, axis=0)

@@ -27,7 +27,7 @@ IntArray = npt.NDArray[np.int64]
 
 N_VALUES = 64
 N_BEFORE_JUDGING = 24
-N_BEFORE_A_SPIKE = 96
+N_BEFORE_A_SPIKE, N_BEFORE_A_SPARSE_SPIKE = 96, 32
 N_TAIL = 12
 N_FOR_A_NEW_LEVEL = 8
 OUTLIER = 6.0
@@ -35,6 +35,7 @@ TAIL_PROBABILITY = 1e-5
 HIGHER_THAN_EVER = 1.5
 
 _FALLEN_BACK = 0.5
+_SPARSE = 5
 _RELATIVE_FLOOR = 1e-3
 _TAIL_INDEX = (0.15, 1.0)
 _MAD = 1.4826
@@ -319,11 +320,17 @@ class _Reference:
     tallest: float
 
 
+def is_early(excursion: Excursion) -> bool:
+    """Tell whether too little is known of the series to call a rise anything but how the data are."""
+    is_sparse = excursion.step >= _SPARSE * (excursion.row + 1)
+    return excursion.row < (N_BEFORE_A_SPARSE_SPIKE if is_sparse else N_BEFORE_A_SPIKE)
+
+
 def is_out_of_the_ordinary(excursion: Excursion) -> bool:
     """Tell whether neither the tail of the series nor an earlier rise makes the excursion likely."""
     rise = excursion.value - excursion.center
     return (
-        excursion.row >= N_BEFORE_A_SPIKE
+        not is_early(excursion)
         and excursion.score >= excursion.limit
         and rise >= HIGHER_THAN_EVER * excursion.tallest
     )

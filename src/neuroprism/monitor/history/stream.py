@@ -95,15 +95,24 @@ class Stream:
         """Tell whether the series has had any value."""
         return bool(self.curve.counts(complete=False)[:, self.index(name)].any())
 
-    def push(self, window: StepWindow) -> Iterator[None]:
-        """Absorb the blocks that `window` completes; yields after each."""
-        self._rows = np.concatenate([self._rows, _table(window)])
-        self._places = np.concatenate([self._places, np.stack([window.step, window.epoch], axis=1)])
-        while len(self._rows) >= (n := _block_rows(self.n_rows)):
-            rows, places = self._rows[:n], self._places[:n]
-            self._rows, self._places = self._rows[n:], self._places[n:]
-            self._absorb(rows, places)
-            yield
+    def pieces(self, window: StepWindow) -> Iterator[StepWindow]:
+        """Yield the parts of `window` that end where a block does, and what is left of it."""
+        start = 0
+        while start < len(window):
+            missing = _block_rows(self.n_rows) - len(self._rows)
+            yield window.part(start, start + missing)
+            start += missing
+
+    def push(self, piece: StepWindow) -> bool:
+        """Take in a piece of a window; return whether it completed a block."""
+        self._rows = np.concatenate([self._rows, _table(piece)])
+        self._places = np.concatenate([self._places, np.stack([piece.step, piece.epoch], axis=1)])
+        if len(self._rows) < _block_rows(self.n_rows):
+            return False
+        rows, places = self._rows, self._places
+        self._rows, self._places = rows[:0], places[:0]
+        self._absorb(rows, places)
+        return True
 
     def close(self) -> None:
         """Absorb the rows that complete no block: nothing comes after them."""

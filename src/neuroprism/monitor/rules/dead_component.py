@@ -10,13 +10,13 @@ from annotated_types import Ge
 
 from neuroprism.core.records import Alert, Component, Severity
 from neuroprism.monitor.history import History
-from neuroprism.monitor.rules.progress import has_had_time
+from neuroprism.monitor.rules.progress import has_had_time, share_of_run
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
 
 _CONVERGED = 0.25
 _BINS_BEFORE = 8
-_LONG = 96
+_LONG, _VERY_LONG = 96, 400
 _LARGE_SHARE = 0.4
 
 
@@ -94,4 +94,5 @@ def _may_be_meant(history: History, component: Component) -> bool:
     """Tell whether a component that is constant from the start may have been so by design until now."""
     if component.baseline is not None and component.baseline > 0:
         return False
-    return not has_had_time(history, least_steps=_LONG, least_share=_LARGE_SHARE)
+    long = _LONG if share_of_run(history) is not None else _VERY_LONG
+    return not has_had_time(history, least_steps=long, least_share=_LARGE_SHARE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,17 +52,23 @@ class RuleEngine:
         self._written: dict[int, int] = {}
 
     def look(self, record: StepWindow | EpochRecord | Gradients) -> list[Alert]:
-        """Return the alerts that a new record raises, makes more severe or closes."""
+        """Return the alerts that a new record raises, makes more severe or closes, each once."""
+        return _each_once(self.changes(record))
+
+    def changes(self, record: StepWindow | EpochRecord | Gradients) -> Iterator[Alert]:
+        """Yield an alert whenever the new record raises, closes or makes it more severe, as it then stands.
+
+        To be exhausted: what is not asked for is not judged.
+        """
         match record:
             case StepWindow():
-                return self._look_at_steps(record)
+                yield from self._look_at_steps(record)
             case EpochRecord():
-                changed = list(self._judge("epoch", step=record.step, epoch=record))
+                yield from self._judge("epoch", step=record.step, epoch=record)
                 self._epochs.append(record)
-                return changed
             case Gradients():
                 self._gradients.append(record)
-                return list(self._judge("gradients", step=record.step))
+                yield from self._judge("gradients", step=record.step)
 
     def finish(self) -> list[Alert]:
         """Judge what is left at the end of the run; return what that changes, and how open alerts stand."""
@@ -72,14 +78,11 @@ class RuleEngine:
         changed = [
             alert for moment in moments for alert in self._judge(moment, step=step, ended=True, closing=False)
         ]
-        lasting = [
-            alert
-            for alert in self._book.open_alerts()
-            if all(alert is not other for other in changed) and self._written.get(id(alert)) != alert.count
-        ]
-        for alert in changed + lasting:
+        lasting = [alert for alert in self._book.open_alerts() if self._written.get(id(alert)) != alert.count]
+        found = _each_once([*changed, *lasting])
+        for alert in found:
             alert.at_end = True
-        return changed + lasting
+        return found
 
     def not_checked(self) -> list[NotChecked]:
         """Return the rules that could find nothing for want of something, and of what."""
@@ -111,17 +114,16 @@ class RuleEngine:
         """Return the alerts that last."""
         return self._book.open_alerts()
 
-    def _look_at_steps(self, window: StepWindow) -> list[Alert]:
-        changed: list[Alert] = []
-        if len(window):
-            changed += self._judge("window", step=int(window.step[-1]), window=window, closing=False)
-            self._skipped_in_a_row = _trailing(window, self._skipped_in_a_row)
-        for _ in self._stream.push(window):
-            step = self._stream.step
-            changed += self._judge("block", step=step)
+    def _look_at_steps(self, window: StepWindow) -> Iterator[Alert]:
+        """Judge a window piece by piece, so that it does not matter where it was flushed."""
+        for piece in self._stream.pieces(window):
+            yield from self._judge("window", step=int(piece.step[-1]), window=piece, closing=False)
+            self._skipped_in_a_row = _trailing(piece, self._skipped_in_a_row)
+            if not self._stream.push(piece):
+                continue
+            yield from self._judge("block", step=self._stream.step)
             if self._stream.is_course:
-                changed += self._judge("course", step=step)
-        return changed
+                yield from self._judge("course", step=self._stream.step)
 
     def _history(self, **newest: Any) -> History:
         return History(
@@ -182,6 +184,10 @@ def _failed(rule: Rule, error: Exception) -> Alert:
         severity="warning",
         message=f"alert rule '{rule.name}' raised {type(error).__name__}: {reason}; it is off from now on",
     )
+
+
+def _each_once(alerts: Iterable[Alert]) -> list[Alert]:
+    return list({id(alert): alert for alert in alerts}.values())
 
 
 def _trailing(window: StepWindow, before: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from neuroprism.monitor.history import Course, History
 
 _NOISES = 3.0
-_SE_OF_THREE = 0.67
+_SE_OF_THREE, _SE_OF_EIGHT = 0.67, 0.44
 _LEAST_ROWS, _LEAST_SPARSE_ROWS = 24, 8
 _SPARSE = 5.0
 
@@ -89,9 +89,12 @@ def has_improved(course: Course, column: int, *, least_gain: float) -> bool:
     gain, start = float(course.gain[column]), float(course.start[column])
     if not gain > least_gain * abs(start):
         return False
-    # The start is the median of three rows, with their noise.
-    noise = float(np.hypot(noise_of_level(course, column), _SE_OF_THREE * course.row_noise[column]))
-    return gain > _NOISES * noise or bool(course.has_fallen[column])
+    # The start is the median of three rows, or of eight, with their noise.
+    level, rows = noise_of_level(course, column), float(course.row_noise[column])
+    is_certain = gain > _NOISES * float(np.hypot(level, _SE_OF_THREE * rows)) or float(
+        course.early[column] - course.now[column]
+    ) > _NOISES * float(np.hypot(level, _SE_OF_EIGHT * rows))
+    return is_certain or bool(course.has_fallen[column])
 
 
 def is_without_noise(course: Course, column: int) -> bool:

@@ -21,7 +21,7 @@ def slow_step(
     *,
     severity: Severity = "warning",
     slowdown: Annotated[float, Gt(1)] = 2.5,
-    epochs: Annotated[int, Ge(1)] = 2,
+    slow_epochs: Annotated[int, Ge(1)] = 2,
 ) -> Iterator[Alert]:
     """Find steps that take several times as long as in the fastest part of the run, and stay slow.
 
@@ -34,7 +34,7 @@ def slow_step(
         Of the alert.
     slowdown
         Factor between now and the fastest quarter of the run.
-    epochs
+    slow_epochs
         Last epochs that must all be slow.
     """
     stream = history.stream
@@ -49,7 +49,7 @@ def slow_step(
             float(np.median(late)) / fast if fast > 0 and np.quantile(late, 0.25) > slowdown * fast else None
         )
     elif history.epoch is not None or history.ended:
-        factor = _by_epochs([e.samples_per_second for e in history.all_epochs], slowdown, epochs)
+        factor = _by_epochs([e.samples_per_second for e in history.all_epochs], slowdown, slow_epochs)
     if factor is None:
         return
     yield Alert(

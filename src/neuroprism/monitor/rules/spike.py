@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 
 from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import Excursion, History
-from neuroprism.monitor.history.recent import HIGHER_THAN_EVER, N_BEFORE_A_SPIKE
+from neuroprism.monitor.history.recent import HIGHER_THAN_EVER, is_early
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import clip_gradients, larger_batches
 from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
@@ -63,7 +63,7 @@ def spike(
         yield Alert(
             rule="spike",
             kind="spike",
-            severity=severity if excursion.row >= N_BEFORE_A_SPIKE else "info",
+            severity="info" if is_early(excursion) else severity,
             component=name,
             step=excursion.step,
             epoch=excursion.epoch,

@@ -19,10 +19,11 @@ from neuroprism.monitor.rules.progress import (
 )
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import weight
-from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
+from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell, total_column
 
 _N_VALIDATIONS = 3
 _RISEN = 0.3
+_SMALLEST_SHARE = 0.01
 _LEARNT_BY_HEART = 0.25
 
 
@@ -36,7 +37,7 @@ def task_stall(
     history: History,
     *,
     severity: Severity = "warning",
-    least_gain: Annotated[float, Ge(0)] = 0.1,
+    least_gain: Annotated[float, Ge(0)] = 0.2,
     gain_of_others: Annotated[float, Gt(0)] = 0.25,
     near_baseline: Annotated[float, Gt(0)] = 0.97,
     least_steps: Annotated[int, Ge(8)] = 96,
@@ -109,6 +110,8 @@ def _stalled(
     if baseline is not None and baseline > 0:
         return _beside_baseline(history, course, component, column, near_baseline)
     if has_improved(course, column, least_gain=least_gain) or course.is_falling[column]:
+        return None
+    if abs(component.weight * now) < _SMALLEST_SHARE * abs(float(course.now[total_column(history)])):
         return None
     if now - start > max(_RISEN * abs(start), 4.0 * noise_of_level(course, column)):
         # What rises is another matter: a divergence that is traded against a reconstruction, a penalty.
