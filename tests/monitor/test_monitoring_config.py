@@ -10,7 +10,8 @@ from neuroprism.core.records import Component
 from neuroprism.monitor.buffer import PendingSteps
 from neuroprism.monitor.build import build_sinks, default_rules, default_sinks
 from neuroprism.monitor.config import MonitoringConfig, RulesConfig, build_rules
-from neuroprism.monitor.history import History
+from neuroprism.monitor.facts import RunFacts
+from neuroprism.monitor.history import History, Stream
 from neuroprism.monitor.logging_config import LoggingConfig
 from neuroprism.monitor.rules import rules
 from neuroprism.monitor.sinks import Sink
@@ -22,30 +23,55 @@ def diverged() -> History:
     components = (Component(name="mse", label="MSE"),)
     pending = PendingSteps(components)
     pending.add({"mse": math.nan})
-    return History(components=components, window=pending.take(first_step=1, epoch=1))
+    return History(
+        facts=RunFacts(components=components),
+        stream=Stream(components),
+        window=pending.take(first_step=1, epoch=1),
+    )
 
 
 def test_every_registered_rule_can_be_configured() -> None:
-    assert set(RulesConfig.model_fields) == set(rules)
+    assert list(RulesConfig.model_fields) == list(rules)
     assert len(build_rules(MonitoringConfig())) == len(rules)
     assert default_rules() == list(rules.values())
 
 
+def only(name: str, **settings: object) -> MonitoringConfig:
+    sections = {other: {"enabled": False} for other in rules if other != name}
+    return MonitoringConfig.model_validate({"rules": {**sections, name: settings}})
+
+
 def test_a_rule_can_be_turned_off() -> None:
     config = MonitoringConfig.model_validate({"rules": {"non_finite": {"enabled": False}}})
-    assert build_rules(config) == []
+    names_of_rules = [rule.name for rule in build_rules(config)]
+    assert names_of_rules == [name for name in rules if name != "non_finite"]
 
 
 @pytest.mark.parametrize(("severity", "stop"), [("critical", True), ("warning", False), ("info", False)])
 def test_the_severity_acts(severity: str, stop: bool) -> None:
-    config = MonitoringConfig.model_validate({"rules": {"non_finite": {"severity": severity}}})
-    (rule,) = build_rules(config)
+    (rule,) = build_rules(only("non_finite", severity=severity))
     (alert,) = rule(diverged())
     assert (alert.severity, alert.stop) == (severity, stop)
 
 
+def test_settings_are_those_of_the_function() -> None:
+    (rule,) = build_rules(only("spike", deviations=12.5))
+    assert rule.settings["deviations"] == 12.5
+    assert set(rule.settings) == set(rule.parameters)
+
+
 @pytest.mark.parametrize(
-    "content", [{"rules": {"non_finit": {}}}, {"rules": {"non_finite": {"severity": "loud"}}}]
+    "content",
+    [
+        {"rules": {"non_finit": {}}},
+        {"rules": {"non_finite": {"severity": "loud"}}},
+        {"rules": {"spike": {"deviation": 3}}},
+        {"rules": {"spike": {"deviations": -1}}},
+        {"rules": {"stall": {"least_steps": 1}}},
+        {"stop_on": ["loud"]},
+        {"on_alert": {"webhook": "nowhere"}},
+        {"gradients": {"every_n_steps": -1}},
+    ],
 )
 def test_unknown_rules_and_values_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

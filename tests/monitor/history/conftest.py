@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def cut() -> Callable[..., list[StepWindow]]:
 
     def pieces(window: StepWindow, places: Sequence[int]) -> list[StepWindow]:
         borders = sorted({0, len(window), *(place for place in places if 0 < place < len(window))})
-        return [_rows(window, slice(a, b)) for a, b in zip(borders, borders[1:], strict=False)]
+        return [_rows(window, slice(a, b)) for a, b in pairwise(borders)]
 
     return pieces
 

@@ -45,12 +45,11 @@ def test_slope_and_interval_are_those_of_scipy(n: int, seed: int, trend: float) 
     assert np.abs(ours - theirs).max() <= 1
 
 
-@given(st.integers(12, 24), st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@pytest.mark.parametrize("n", [8, 12, 24])
 @pytest.mark.xfail(reason="the lower end lies one slope further in than the upper one")
-def test_a_rise_is_as_certain_as_the_same_fall(n: int, seed: int) -> None:
-    slope, low, high = slope_interval(noise(n, seed))
-    assert slope_interval(-noise(n, seed)) == pytest.approx((-slope, -high, -low))
+def test_a_rise_is_as_certain_as_the_same_fall(n: int) -> None:
+    slope, low, high = slope_interval(noise(n))
+    assert slope_interval(-noise(n)) == pytest.approx((-slope, -high, -low))
 
 
 def test_long_series_are_averaged_first() -> None:

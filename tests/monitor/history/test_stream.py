@@ -28,8 +28,8 @@ def losses(n: int, seed: int = 0) -> Any:
 
 def absorbed(stream: Stream, windows: list[StepWindow]) -> Stream:
     for window in windows:
-        for _ in stream.push(window):
-            pass
+        for piece in stream.pieces(window):
+            stream.push(piece)
     return stream
 
 
@@ -60,9 +60,10 @@ def test_moments_do_not_depend_on_windows(pair: Pair, two_losses: MakeLosses, cu
     moments = []
     for places in ([], range(0, 2000, 7), [1, 2, 3, 1999]):
         stream, seen = Stream(pair), []
-        for piece in cut(window, places):
-            for _ in stream.push(piece):
-                seen.append((stream.n_rows, stream.is_course, stream.excursions))
+        for part in cut(window, places):
+            for piece in stream.pieces(part):
+                if stream.push(piece):
+                    seen.append((stream.n_rows, stream.is_course, stream.excursions))
         moments.append(seen)
     assert moments[0] == moments[1] == moments[2]
     rows = [row for row, _, _ in moments[0]]
@@ -90,6 +91,23 @@ def test_a_saved_stream_goes_on_to_the_last_bit(
     assert other.course is not None
     assert stream.course is not None
     np.testing.assert_array_equal(other.course.now, stream.course.now)
+
+
+@given(n=st.integers(1, 400), places=st.lists(st.integers(1, 400), max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_pieces_are_the_window_and_end_where_blocks_do(
+    n: int, places: list[int], pair: Pair, two_losses: MakeLosses, cut: Cut
+) -> None:
+    stream = Stream(pair)
+    steps, ends = [], []
+    for part in cut(two_losses(losses(n)), places):
+        for piece in stream.pieces(part):
+            steps += piece.step.tolist()
+            if stream.push(piece):
+                ends.append(stream.n_rows)
+                assert stream.step == stream.n_rows == piece.step[-1]
+    assert steps == list(range(1, n + 1))
+    assert ends == [row for row in range(8, n + 1, 8) if row <= 256 or row % 16 == 0]
 
 
 def test_series_have_names_and_columns(pair: Pair, two_losses: MakeLosses) -> None:
