@@ -2,7 +2,7 @@
 
 Windows end where somebody flushed. Blocks end at row numbers that only the run
 decides, so that what is judged does not depend on flushing: 8 rows at first, up
-to 128 later on. The course of the run is looked at when eight more of its bins
+to 256 later on. The course of the run is looked at when eight more of its bins
 are full.
 """
 
@@ -21,7 +21,7 @@ from neuroprism.monitor.window import StepWindow
 
 GRAD_NORM, LR, STEP_SECONDS = "grad_norm", "lr", "step_seconds"
 
-_SHORTEST_BLOCK, _LONGEST_BLOCK = 8, 128
+_SHORTEST_BLOCK, _LONGEST_BLOCK = 8, 256
 _BLOCKS_OF_A_RUN = 16
 _BINS_OF_A_COURSE = 8
 _N_FIRST = 8

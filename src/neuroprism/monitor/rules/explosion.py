@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -49,13 +51,11 @@ def explosion(
         return
     column = total_column(history)
     start, best = _levels(history, column)
-    latest = stream.recent.latest[:, column]
-    level = float(np.median(latest))
+    latest = stream.recent.latest[:, column].tolist()
+    level = _median(latest)
     limit = start + growth * max(abs(start), start - best)
     if level > limit:
-        falls_back = float(np.median(latest[-3:])) - best < _FALLS_BACK * (
-            float(np.median(latest[:3])) - best
-        )
+        falls_back = _median(latest[-3:]) - best < _FALLS_BACK * (_median(latest[:3]) - best)
         if not falls_back:
             yield _of_the_loss(history, severity, level=level, start=start, best=best, limit=limit)
         return
@@ -63,7 +63,7 @@ def explosion(
     first_norm, _ = _levels(history, norm)
     if not first_norm > 0 or not stream.recent.latest[-1, norm] > first_norm:
         return
-    latest_norm = float(np.median(stream.recent.latest[:, norm]))
+    latest_norm = _median(stream.recent.latest[:, norm].tolist())
     lost = start - best > 0 and level > best + _LOST * (start - best)
     if latest_norm > gradient_growth * first_norm and (lost or level > start):
         yield Alert(
@@ -80,6 +80,11 @@ def explosion(
             evidence={"grad_norm": latest_norm, "grad_norm_at_start": first_norm, "total": level},
             advice=_advice(history),
         )
+
+
+def _median(values: list[float]) -> float:
+    """Return the median of a few values, many times faster than numpy's; NaN where there is one."""
+    return math.nan if any(value != value for value in values) else statistics.median(values)
 
 
 def _levels(history: History, column: int) -> tuple[float, float]:
