@@ -1,6 +1,6 @@
 """The samples that earlier code stored, in each of its layouts.
 
-Pickles are read by `neuroprism.eeg.restricted_pickle`, arrays without pickles.
+Pickles are read by `neuroprism.core.restricted_pickle`, arrays without pickles.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from neuroprism.core.errors import DataError
 from neuroprism.core.records import Split
+from neuroprism.core.restricted_pickle import load_restricted
 from neuroprism.eeg.legacy_names import natural_order
-from neuroprism.eeg.restricted_pickle import load_restricted
 from neuroprism.eeg.spec import DatasetSpec
 
 PICKLE_FOLDERS: dict[str, Split] = {

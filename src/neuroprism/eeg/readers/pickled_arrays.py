@@ -20,7 +20,7 @@ def read_pickled_array(path: Path) -> npt.NDArray[Any]:
         If the file is damaged, asks for anything but plain data, or holds
         something other than a numeric array.
     """
-    from neuroprism.eeg.restricted_pickle import load_restricted
+    from neuroprism.core.restricted_pickle import load_restricted
 
     try:
         with path.open("rb") as file:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from neuroprism.core.errors import DataError
-from neuroprism.eeg.restricted_pickle import load_restricted
+from neuroprism.core.restricted_pickle import load_restricted
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 DTYPES = ("<f8", ">f4", "<f2", "<i2", ">i8", "u1", "?", "<c16", "<U7", "S3")
