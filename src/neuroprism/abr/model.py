@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from neuroprism.abr.conditioning import ConditionEmbedding
 from neuroprism.abr.heads import LatencyPrior, TaskHeads, TaskPrediction
 from neuroprism.abr.model_config import ModelConfig
+from neuroprism.abr.scaler import AbrScaler
 from neuroprism.abr.unet import DecoderLevel, Encoder, SignalOutput
 from neuroprism.core.errors import DataError
 from neuroprism.core.registry import Registry
@@ -51,6 +52,15 @@ models: Registry[ModelBuilder] = Registry("model")
 def build_model(config: ModelConfig, *, n_classes: int, latency: LatencyPrior) -> nn.Module:
     """Build the network named by ``model.type``."""
     return models[config.type](config, n_classes=n_classes, latency=latency)
+
+
+def build_for(config: ModelConfig, scaler: AbrScaler) -> nn.Module:
+    """Build the network named by ``model.type`` for recordings that `scaler` standardises."""
+    latency = scaler.targets["latency_ms"]
+    prior = LatencyPrior(
+        mean=(latency.mean - scaler.start_ms) / scaler.window_ms, sd=latency.sd / scaler.window_ms
+    )
+    return build_model(config, n_classes=len(scaler.class_names), latency=prior)
 
 
 @models.register("hierarchical_unet")

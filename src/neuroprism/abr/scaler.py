@@ -58,6 +58,9 @@ class Standard:
         return z * self.sd + self.mean
 
 
+_UNKNOWN = Standard(0.0, 1.0, 0.0)
+
+
 @dataclass(frozen=True)
 class AbrScaler:
     """Everything that turns recordings into what the network sees, and back.
@@ -114,7 +117,7 @@ class AbrScaler:
         return cls(
             signal=signal,
             conditions={
-                name: Standard.fit(values, name) if np.isfinite(values).any() else Standard(0.0, 1.0, 0.0)
+                name: Standard.fit(values, name) if np.isfinite(values).any() else _UNKNOWN
                 for name, values in conditions.items()
             },
             targets={
@@ -142,6 +145,11 @@ class AbrScaler:
     def class_names(self) -> tuple[str, ...]:
         """Names of the hearing classes, by index."""
         return tuple(self.class_counts)
+
+    def condition_known(self, name: str) -> bool:
+        """Return whether any training recording has this condition."""
+        # What `fit` stores where there was nothing to fit.
+        return self.conditions[name] != _UNKNOWN
 
     def standardise_conditions(self, recordings: AbrRecordings) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return z-scores (N, F), the median where a value is missing, and flags of missing ones (N, F)."""

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from neuroprism.abr.config import AbrConfig
 from neuroprism.abr.dataset import AbrBatch
 from neuroprism.abr.diffusion import NoiseSchedule, fixed_noise
-from neuroprism.abr.heads import LatencyPrior
 from neuroprism.abr.loss_baselines import baselines, fit_reference
 from neuroprism.abr.losses import COMPONENTS, AbrLosses
-from neuroprism.abr.model import build_model
+from neuroprism.abr.model import build_for
 from neuroprism.abr.model_config import ArchitectureConfig
 from neuroprism.abr.pooled import PooledResults
 from neuroprism.abr.scaler import AbrScaler
@@ -57,17 +56,13 @@ class AbrTask(Task[AbrBatch]):
     ) -> None:
         _check_length(config.model.architecture, scaler.n_times)
         n_classes = len(scaler.class_names)
-        latency = scaler.targets["latency_ms"]
-        prior = LatencyPrior(
-            mean=(latency.mean - scaler.start_ms) / scaler.window_ms, sd=latency.sd / scaler.window_ms
-        )
         self.name = config.project.name
         self.scaler = scaler
         self.drop_prob = config.diffusion.cfg.drop_prob
         self.schedule = NoiseSchedule(config.diffusion)
         self.reference = fit_reference(config.loss, training, n_classes=n_classes)
         self.objective = AbrLosses(config.loss, self.reference)
-        self.model = build_model(config.model, n_classes=n_classes, latency=prior)
+        self.model = build_for(config.model, scaler)
         trivial = baselines(
             training,
             validation,

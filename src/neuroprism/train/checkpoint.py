@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -122,9 +123,10 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"checkpoint {path} does not exist") from None
-    except OSError as error:
-        raise DataError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
-    except _UNREADABLE:
+    except (OSError, *_UNREADABLE) as error:
+        # A file that was cut off makes torch seek to a place before its start.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise DataError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
         raise DataError(f"checkpoint {path} is damaged or was not written by neuroprism") from None
     return _from_content(path, content)
 
@@ -158,9 +160,10 @@ def load_model_state(model: nn.Module, state: Mapping[str, Any]) -> None:
 def _from_content(path: Path, content: Any) -> Checkpoint:
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DataError(f"{path} is no checkpoint of neuroprism")
-    if content["schema"] != SCHEMA_VERSION:
+    version = content.get("schema")
+    if version != SCHEMA_VERSION:
         raise DataError(
-            f"checkpoint {path} has version {content['schema']}; this program reads version {SCHEMA_VERSION}"
+            f"checkpoint {path} has version {version}; this program reads version {SCHEMA_VERSION}"
         )
     names = [f.name for f in fields(Checkpoint)]
     missing = [name for name in names if name not in content]
