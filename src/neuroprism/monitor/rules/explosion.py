@@ -32,8 +32,8 @@ def explosion(
 ) -> Iterator[Alert]:
     """Find a training loss that runs away, or a gradient that does while the loss is lost.
 
-    Judged on the median of the last eight steps, so that single bad batches do
-    not count; a loss that is falling back is given time. Blind to a divergence
+    Judged on the lower quartile of the last eight steps, so that noise and single
+    bad batches do not count; a loss that is falling back is given time. Blind to a divergence
     that ends below the loss of the beginning.
 
     Parameters
@@ -52,7 +52,8 @@ def explosion(
     column = total_column(history)
     start, best = _levels(history, column)
     latest = stream.recent.latest[:, column].tolist()
-    level = _median(latest)
+    # Most of the last rows must be high, so that noise alone does not count.
+    level = sorted(latest)[_N_LATEST // 4] if all(map(math.isfinite, latest)) else math.nan
     limit = start + growth * max(abs(start), start - best)
     if level > limit:
         falls_back = _median(latest[-3:]) - best < _FALLS_BACK * (_median(latest[:3]) - best)

@@ -82,6 +82,9 @@ def _alert(
     level: Severity = severity
     if skipped:
         level = "info" if name is None else "warning"
+    elif name is None and value == math.inf and history.facts.mixed_precision is not False:
+        # The loss scale of half precision is sought by overflows; a step like that is left out.
+        level = "info"
     return Alert(
         rule="non_finite",
         kind="non_finite",

@@ -10,6 +10,7 @@ from annotated_types import Gt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
 from neuroprism.monitor.history import Course, History, slope_interval
+from neuroprism.monitor.history.curve import FloatArray
 from neuroprism.monitor.rules.progress import has_had_time
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import larger_batches, lower_rate
@@ -18,7 +19,8 @@ from neuroprism.monitor.rules.subjects import loss_columns, only_component, spel
 _LEAST_STEPS = 128
 _SHARE, _SHARE_WITH_SCHEDULE = 0.3, 0.6
 _LARGEST_SHARE = 0.7
-_STRAIGHT = 0.5
+_N_COARSE = 12
+_LEAST_RISES = 0.2
 _BEYOND_NOISE = 3.0
 # Of the correlation of successive changes of white noise, times the square root of their number.
 _SD_OF_CORRELATION = 0.87
@@ -67,14 +69,13 @@ def oscillation(
     if amplitude < swing * level or amplitude < swing_of_start * start:
         return
     serial = float(stream.curve.serial_correlation(half)[total])
-    way = abs(float(course.means[-1, total] - course.means[half, total]))
-    is_straight = way > _STRAIGHT * float(np.abs(np.diff(course.means[half:, total])).sum())
+    is_falling = _share_of_rises(course.means[half:, total]) < _LEAST_RISES
     n_rows = (len(course.means) - half) * stream.curve.bin_rows
     beyond = max(abs(correlation + 0.5), _BEYOND_NOISE * _SD_OF_CORRELATION / np.sqrt(n_rows))
     is_dependent = abs(serial + 0.5) > beyond
     of_noise = float(course.row_noise[total]) / np.sqrt(stream.curve.bin_rows)
     is_slow = spread > max(_BEYOND_NOISE * of_noise, slow_swing * start, slow_swing * level)
-    if is_straight or not (is_dependent or is_slow):
+    if is_falling or not (is_dependent or is_slow):
         return
     yield Alert(
         rule="oscillation",
@@ -96,6 +97,15 @@ def oscillation(
         },
         advice="; ".join([lower_rate(history, by=3), "shuffle the training data", larger_batches(history)]),
     )
+
+
+def _share_of_rises(means: FloatArray) -> float:
+    """Return how much of the way of a coarse course goes up: 0 for one that only falls, 0.5 for swings."""
+    factor = -(-len(means) // _N_COARSE)
+    coarse = means[len(means) % factor :].reshape(-1, factor).mean(axis=1)
+    changes = np.diff(coarse)
+    way = float(np.abs(changes).sum())
+    return float(np.maximum(changes, 0.0).sum()) / way if way > 0 else 0.0
 
 
 def _swings(course: Course, column: int) -> tuple[float, float]:

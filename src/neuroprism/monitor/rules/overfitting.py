@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from neuroprism.core.records import TOTAL, Alert, EpochRecord, Severity
 from neuroprism.monitor.history import History, slope_interval
+from neuroprism.monitor.rules.progress import noise_of
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import name_of, spell
 
@@ -102,7 +103,7 @@ def _rise(
     after = len(seen) - best
     if after < evaluations:
         return None
-    noise = _noise(val)
+    noise = noise_of(val)
     now = float(np.median(val[-_N_LATE:]))
     gained = float(np.nanmax([val[0], train[0], start])) - float(val[best])
     if 0 < train[-1] < _BY_HEART * now:
@@ -113,14 +114,6 @@ def _rise(
     if slope_interval(val[best:])[1] <= 0 or slope_interval(train[best:])[2] >= 0:
         return None
     return float(val[best]), now, float(train[-1]), seen[best].epoch
-
-
-def _noise(values: np.ndarray) -> float:
-    """Return the standard deviation of values about a smooth course."""
-    if len(values) < 3:
-        return 0.0
-    bends = values[1:-1] - (values[:-2] + values[2:]) / 2
-    return float(1.4826 * np.median(np.abs(bends)) / np.sqrt(1.5))
 
 
 def _at_fault(history: History, found: dict[str, tuple[float, float, float, int]]) -> str | None:

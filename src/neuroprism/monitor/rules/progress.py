@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from neuroprism.monitor.history import Course, History
+from neuroprism.monitor.history.curve import FloatArray
 
-_NOISES = 3.0
+_NOISES, _HIDDEN = 3.0, 2.0
 _SE_OF_THREE, _SE_OF_EIGHT = 0.67, 0.44
 _LEAST_ROWS, _LEAST_SPARSE_ROWS = 24, 8
 _SPARSE = 5.0
@@ -97,10 +98,24 @@ def has_improved(course: Course, column: int, *, least_gain: float) -> bool:
     return is_certain or bool(course.has_fallen[column])
 
 
+def largest_gain(course: Course, column: int) -> float:
+    """Return the gain since the first eight rows, with what noise may hide of it added."""
+    noise = float(np.hypot(noise_of_level(course, column), _SE_OF_EIGHT * course.row_noise[column]))
+    return float(course.early[column] - course.now[column]) + _HIDDEN * noise
+
+
 def is_without_noise(course: Course, column: int) -> bool:
     """Tell whether a series moves smoothly, as a function of the weights alone does, e.g. a penalty."""
     level = max(abs(float(course.now[column])), abs(float(course.start[column])))
     return float(course.row_noise[column]) < 1e-3 * level
+
+
+def noise_of(values: FloatArray) -> float:
+    """Return the standard deviation of a few values about a smooth course through them."""
+    if len(values) < 3:
+        return 0.0
+    bends = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return float(1.4826 * np.median(np.abs(bends)) / np.sqrt(1.5))
 
 
 def latest_validation(history: History, name: str, n: int = 1) -> list[float]:

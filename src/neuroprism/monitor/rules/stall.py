@@ -9,17 +9,19 @@ import numpy as np
 from annotated_types import Ge
 
 from neuroprism.core.records import TOTAL, Alert, Severity
-from neuroprism.monitor.history import LR, History
+from neuroprism.monitor.history import LR, Course, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
     latest_validation,
+    noise_of,
 )
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import raise_rate
 from neuroprism.monitor.rules.subjects import loss_columns, only_component, spell, total_column
 
 _NEAR_BASELINE = 0.9
+_NOISES, _SMALLEST_FALL = 3.0, 0.002
 _AT_BASELINE = 0.97
 _LEARNT_BY_HEART = 0.25
 _N_VALIDATIONS = 3
@@ -32,7 +34,9 @@ def stall(
     *,
     severity: Severity = "warning",
     least_gain: Annotated[float, Ge(0)] = 0.03,
-    least_steps: Annotated[int, Ge(8)] = 96,
+    clear_gain: Annotated[float, Ge(0)] = 0.1,
+    least_steps: Annotated[int, Ge(8)] = 192,
+    least_share: Annotated[float, Ge(0)] = 0.35,
 ) -> Iterator[Alert]:
     """Find that nothing improves from the start: no component nor the total, in training or validation.
 
@@ -47,20 +51,21 @@ def stall(
         Of the alert.
     least_gain
         Gain in units of the start's size below which it counts as none.
+    clear_gain
+        Gain in units of the start's size that counts even where noise hides it.
     least_steps
         Steps at full learning rate before anything is said.
+    least_share
+        Share of the planned run before anything is said: some networks learn late.
     """
     course, stream = history.stream.course, history.stream
-    if course is None or not has_had_time(history, least_steps=least_steps):
+    if course is None or not has_had_time(history, least_steps=least_steps, least_share=least_share):
         return
     columns = [*(column for _, column in loss_columns(history)), total_column(history)]
     known = [column for column in columns if not np.isnan(course.now[column])]
     at_baselines = _stays_at_baselines(history)
     if not at_baselines:
-        if any(
-            has_improved(course, column, least_gain=least_gain) or course.is_falling[column]
-            for column in known
-        ):
+        if any(_moves(course, column, least_gain, clear_gain) for column in known):
             return
         if _is_good(history) or _validation_improves(history, least_gain):
             return
@@ -91,6 +96,12 @@ def stall(
             "a fault"
         ),
     )
+
+
+def _moves(course: Course, column: int, least_gain: float, clear_gain: float) -> bool:
+    """Tell whether a series has fallen, certainly or by much, or is falling."""
+    is_clear = float(course.gain[column]) > clear_gain * abs(float(course.start[column]))
+    return is_clear or has_improved(course, column, least_gain=least_gain) or bool(course.is_falling[column])
 
 
 def _stays_at_baselines(history: History) -> bool:
@@ -125,5 +136,13 @@ def _is_good(history: History) -> bool:
 
 
 def _validation_improves(history: History, least_gain: float) -> bool:
-    values = latest_validation(history, TOTAL, n=len(history.all_epochs))
-    return len(values) >= 2 and values[0] - min(values[1:]) > least_gain * abs(values[0])
+    """Tell whether validation has come down by something, or still comes down beyond its noise."""
+    values = np.array(latest_validation(history, TOTAL, n=len(history.all_epochs)))
+    if len(values) < 2 or not np.isfinite(values).all():
+        return False
+    if values[0] - values[1:].min() > least_gain * abs(values[0]):
+        return True
+    late = values[len(values) // 2 :]
+    noise = noise_of(values)
+    fell = float(late[0] - late[-1])
+    return len(late) > 2 and fell > max(_NOISES * noise, _SMALLEST_FALL * abs(float(late[0])))

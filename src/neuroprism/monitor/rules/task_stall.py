@@ -14,6 +14,7 @@ from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
     is_without_noise,
+    largest_gain,
     latest_validation,
     noise_of_level,
 )
@@ -24,6 +25,7 @@ from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell, tota
 _N_VALIDATIONS = 3
 _RISEN = 0.3
 _SMALLEST_SHARE = 0.01
+_SLOW_GAIN = 0.05
 _LEARNT_BY_HEART = 0.25
 
 
@@ -41,6 +43,7 @@ def task_stall(
     gain_of_others: Annotated[float, Gt(0)] = 0.25,
     near_baseline: Annotated[float, Gt(0)] = 0.97,
     least_steps: Annotated[int, Ge(8)] = 96,
+    late_share: Annotated[float, Ge(0)] = 0.45,
 ) -> Iterator[Alert]:
     """Find a component that does not improve while another one does.
 
@@ -60,7 +63,10 @@ def task_stall(
     near_baseline
         Share of its baseline that a component must get below to count as learnt.
     least_steps
-        Steps at full learning rate before anything is said.
+        Steps at full learning rate before anything is said; of a component without baseline
+        three times as many.
+    late_share
+        Share of the planned run before anything is said of a component without baseline.
     """
     course, stream = history.stream.course, history.stream
     if course is None or not has_had_time(history, least_steps=least_steps):
@@ -69,6 +75,10 @@ def task_stall(
     for (name, column), component in zip(loss_columns(history), history.components, strict=True):
         others = [gain for other, gain in gains.items() if other != name and not np.isnan(gain)]
         if component.weight == 0 or not others or max(others) < gain_of_others:
+            continue
+        if component.baseline is None and not has_had_time(
+            history, least_steps=3 * least_steps, least_share=late_share
+        ):
             continue
         evidence = _stalled(history, course, component, column, least_gain, near_baseline)
         if evidence is None or is_without_noise(course, column):
@@ -110,6 +120,9 @@ def _stalled(
     if baseline is not None and baseline > 0:
         return _beside_baseline(history, course, component, column, near_baseline)
     if has_improved(course, column, least_gain=least_gain) or course.is_falling[column]:
+        return None
+    falls_slowly = bool(course.has_fallen[column]) and start - now > _SLOW_GAIN * abs(start)
+    if falls_slowly or largest_gain(course, column) > least_gain * abs(start):
         return None
     if abs(component.weight * now) < _SMALLEST_SHARE * abs(float(course.now[total_column(history)])):
         return None
