@@ -27,6 +27,28 @@ CheckpointReason = Literal["last", "best", "periodic", "interrupted", "stopped"]
 
 TOTAL = "total"
 
+KINDS = (
+    "non_finite",
+    "explosion",
+    "lr_frozen",
+    "vanishing_gradient",
+    "stall",
+    "oscillation",
+    "spike",
+    "dead_component",
+    "task_stall",
+    "dominance",
+    "gradient_conflict",
+    "ratio_drift",
+    "overfitting",
+    "worse_than_baseline",
+    "slow_step",
+    "out_of_memory",
+    "sink_failed",
+    "rule_failed",
+)
+"""Kinds of faults that alerts of this package tell of; a rule of one's own may have a kind of its own."""
+
 
 def now() -> str:
     """Return the present time as ISO 8601 in UTC, to the millisecond."""

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 Record = StepWindow | EpochRecord | Gradients
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
     """What a run recorded: one row per step, one value per component.
 
@@ -56,6 +56,7 @@ class Run:
         with np.errstate(invalid="ignore", over="ignore"):
             parts = np.where(counts > 0, losses * weights, 0.0)
             total = np.add.accumulate(parts, axis=1)[:, -1]
+        total[~(counts > 0).any(axis=1)] = np.nan
         norm = np.full(len(self), np.nan if self.grad_norm is None else self.grad_norm)[rows]
         per_epoch = self.steps_per_epoch or len(self)
         step = np.arange(first + 1, last + 1)

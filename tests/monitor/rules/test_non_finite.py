@@ -27,9 +27,12 @@ def window(steps: list[dict[str, Any]], *, first_step: int = 101) -> StepWindow:
     return pending.take(first_step=first_step, epoch=4)
 
 
-def history(steps: list[dict[str, Any]], *, skipped_before: int = 0) -> History:
+def history(
+    steps: list[dict[str, Any]], *, skipped_before: int = 0, mixed_precision: bool | None = False
+) -> History:
+    facts = RunFacts(components=COMPONENTS, mixed_precision=mixed_precision)
     return History(
-        facts=FACTS, stream=Stream(COMPONENTS), window=window(steps), skipped_before=skipped_before
+        facts=facts, stream=Stream(COMPONENTS), window=window(steps), skipped_before=skipped_before
     )
 
 
@@ -55,7 +58,7 @@ def test_component_and_step_are_named(value: float, shown: str) -> None:
 
 
 def test_the_advice_names_keys_and_proposes_values() -> None:
-    (alert,) = alerts([{"losses": {"signal": math.nan, "peak": 1.0}, "samples": [3]}])
+    (alert,) = alerts([{"losses": {"signal": math.nan, "peak": 1.0}, "samples": [3]}], mixed_precision=True)
     assert alert.advice is not None
     assert "training.optimizer.learning_rate from 0.001 to 0.0001" in alert.advice
     assert "training.gradient_clip to 1.0" in alert.advice
@@ -77,6 +80,16 @@ def test_gradient_norm_is_reported_when_the_losses_are_finite() -> None:
     assert (alert.component, alert.step, alert.severity, alert.stop) == (None, 102, "critical", True)
     assert "gradient norm is +inf at step 102, while every loss component is finite" in alert.message
     assert alert.evidence["grad_norm"] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("mixed_precision", "severity"), [(True, "info"), (None, "info"), (False, "critical")]
+)
+def test_an_overflow_of_half_precision_is_information(mixed_precision: bool | None, severity: str) -> None:
+    (alert,) = alerts([{"grad_norm": math.inf}], mixed_precision=mixed_precision)
+    assert alert.severity == severity
+    (alert,) = alerts([{"grad_norm": math.nan}], mixed_precision=mixed_precision)
+    assert alert.severity == "critical"
 
 
 def test_gradient_norm_is_not_blamed_for_a_loss() -> None:

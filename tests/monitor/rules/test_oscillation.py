@@ -29,11 +29,12 @@ def test_a_loss_that_swings(make_run: Build, judge: Judge, healthy_loss: Build) 
 
 
 def test_a_loss_that_alternates(make_run: Build, judge: Judge) -> None:
-    loss = 0.5 + 0.3 * (-1.0) ** np.arange(N)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(N)
+    loss = 0.5 + 0.3 * (-1.0) ** np.arange(N) + noise
     loss[:3] = 2
     (alert,) = judge(make_run(loss), "oscillation")
     assert alert.component == "a"
-    assert alert.evidence["serial_correlation"] < -0.9
+    assert alert.evidence["serial_correlation"] < -0.8
 
 
 def test_the_total_is_named_where_several_swing(make_run: Build, judge: Judge, healthy_loss: Build) -> None:
