@@ -19,6 +19,8 @@ from neuroprism.monitor.rules.subjects import name_of
 _N_GRADIENTS = 5
 _K_GRADIENTS = 3
 _RAISED = 2.0
+_LEAST_BINS = 6
+_LATE_SHARE = 0.35
 
 
 @rule(
@@ -71,7 +73,12 @@ def dominance(
     for k in range(len(history.components)):
         if by_design[k]:
             continue
-        in_loss = shares is not None and len(shares) >= 6 and _is_high(shares[:, k], loss_share)
+        in_loss = (
+            shares is not None
+            and len(shares) >= _LEAST_BINS
+            and has_had_time(history, least_steps=least_steps, least_share=_LATE_SHARE)
+            and _is_high(shares[:, k], loss_share)
+        )
         in_gradient = None
         if len(gradients) >= _K_GRADIENTS:
             in_gradient = int((gradients[-_N_GRADIENTS:, k] >= gradient_share).sum()) >= _K_GRADIENTS

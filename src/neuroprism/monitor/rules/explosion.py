@@ -55,7 +55,8 @@ def explosion(
     # Most of the last rows must be high, so that noise alone does not count.
     level = sorted(latest)[_N_LATEST // 4] if all(map(math.isfinite, latest)) else math.nan
     limit = start + growth * max(abs(start), start - best)
-    if level > limit:
+    early = _median([value for value in stream.first[:, column].tolist() if math.isfinite(value)] or [start])
+    if level > limit and level > early + growth * abs(early):
         falls_back = _median(latest[-3:]) - best < _FALLS_BACK * (_median(latest[:3]) - best)
         if not falls_back:
             yield _of_the_loss(history, severity, level=level, start=start, best=best, limit=limit)

@@ -20,6 +20,7 @@ _LEAST_STEPS = 128
 _SHARE, _SHARE_WITH_SCHEDULE = 0.3, 0.6
 _LARGEST_SHARE = 0.7
 _N_COARSE = 12
+_NEARLY_ALL = 0.9
 _LEAST_RISES = 0.2
 _BEYOND_NOISE = 3.0
 # Of the correlation of successive changes of white noise, times the square root of their number.
@@ -63,6 +64,8 @@ def oscillation(
     if course is None or not has_had_time(history, least_steps=_LEAST_STEPS, least_share=share):
         return
     total = total_column(history)
+    if not _is_of_one_kind(history, total):
+        return
     half = len(course.means) // 2
     spread, amplitude = _swings(course, total)
     level, start = abs(float(course.now[total])), abs(float(course.start[total]))
@@ -97,6 +100,12 @@ def oscillation(
         },
         advice="; ".join([lower_rate(history, by=3), "shuffle the training data", larger_batches(history)]),
     )
+
+
+def _is_of_one_kind(history: History, total: int) -> bool:
+    """Tell whether all components are computed in every step, so that totals can be compared."""
+    counts = history.stream.curve.counts().sum(axis=0)
+    return bool(counts[:total].min() > _NEARLY_ALL * counts[total])
 
 
 def _share_of_rises(means: FloatArray) -> float:

@@ -25,8 +25,10 @@ def share_of_run(history: History) -> float | None:
     n_epochs, per_epoch = history.facts.n_epochs, steps_per_epoch(history)
     if not n_epochs:
         return None
-    # Before the first epoch is closed the run is in it.
-    return history.stream.step / (n_epochs * per_epoch) if per_epoch else 1 / n_epochs
+    if not per_epoch:
+        # Before the first epoch is closed the run is in it.
+        return 1 / n_epochs if n_epochs > 1 else None
+    return history.stream.step / (n_epochs * per_epoch)
 
 
 def steps_per_epoch(history: History) -> float:

@@ -26,6 +26,7 @@ def spike(
     deviations: Annotated[float, Gt(0)] = 8.0,
     tail_factor: Annotated[float, Gt(0)] = 1.0,
     least_rise: Annotated[float, Ge(0)] = 0.5,
+    relative_rise: Annotated[float, Ge(0)] = 0.5,
 ) -> Iterator[Alert]:
     """Find short rises of a loss component far above all values before, as a bad batch makes them.
 
@@ -44,6 +45,8 @@ def spike(
         makes improbable (1 in 100,000 steps).
     least_rise
         Least height in units of how far the component has come down since the start.
+    relative_rise
+        Least height in units of the median of the steps before.
     """
     stream = history.stream
     losses = dict(loss_columns(history))
@@ -54,6 +57,7 @@ def spike(
         if excursion.series in names
         and excursion.score >= max(deviations, tail_factor * excursion.limit)
         and excursion.value - excursion.center >= least_rise * _descent(history, excursion)
+        and excursion.value - excursion.center >= relative_rise * abs(excursion.center)
         and excursion.value - excursion.center >= HIGHER_THAN_EVER * excursion.tallest
         and not 0 <= excursion.row - stream.rate_rose_row < _ROWS_AFTER_A_RISE
     ]

@@ -13,6 +13,7 @@ from neuroprism.monitor.history import LR, Course, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
+    largest_gain,
     latest_validation,
     noise_of,
 )
@@ -52,7 +53,7 @@ def stall(
     least_gain
         Gain in units of the start's size below which it counts as none.
     clear_gain
-        Gain in units of the start's size that counts even where noise hides it.
+        Gain in units of the start's size that counts even where noise may only hide it.
     least_steps
         Steps at full learning rate before anything is said.
     least_share
@@ -99,9 +100,13 @@ def stall(
 
 
 def _moves(course: Course, column: int, least_gain: float, clear_gain: float) -> bool:
-    """Tell whether a series has fallen, certainly or by much, or is falling."""
-    is_clear = float(course.gain[column]) > clear_gain * abs(float(course.start[column]))
-    return is_clear or has_improved(course, column, least_gain=least_gain) or bool(course.is_falling[column])
+    """Tell whether a series has fallen, or may have as far as noise lets it be seen."""
+    gain = max(float(course.gain[column]), largest_gain(course, column))
+    return (
+        gain > clear_gain * abs(float(course.start[column]))
+        or has_improved(course, column, least_gain=least_gain)
+        or bool(course.is_falling[column])
+    )
 
 
 def _stays_at_baselines(history: History) -> bool:

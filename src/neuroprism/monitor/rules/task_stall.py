@@ -26,6 +26,7 @@ _N_VALIDATIONS = 3
 _RISEN = 0.3
 _SMALLEST_SHARE = 0.01
 _SLOW_GAIN = 0.05
+_LEAST_PART = 0.05
 _LEARNT_BY_HEART = 0.25
 
 
@@ -43,7 +44,7 @@ def task_stall(
     gain_of_others: Annotated[float, Gt(0)] = 0.25,
     near_baseline: Annotated[float, Gt(0)] = 0.97,
     least_steps: Annotated[int, Ge(8)] = 96,
-    late_share: Annotated[float, Ge(0)] = 0.45,
+    late_share: Annotated[float, Ge(0)] = 0.6,
 ) -> Iterator[Alert]:
     """Find a component that does not improve while another one does.
 
@@ -72,8 +73,18 @@ def task_stall(
     if course is None or not has_had_time(history, least_steps=least_steps):
         return
     gains = {name: float(course.relative_gain[column]) for name, column in loss_columns(history)}
+    parts = {
+        name: abs(component.weight * float(course.start[column]))
+        for (name, column), component in zip(loss_columns(history), history.components, strict=True)
+    }
+    least_part = _LEAST_PART * sum(part for part in parts.values() if not np.isnan(part))
     for (name, column), component in zip(loss_columns(history), history.components, strict=True):
-        others = [gain for other, gain in gains.items() if other != name and not np.isnan(gain)]
+        # A small penalty that falls says nothing about the tasks.
+        others = [
+            gain
+            for other, gain in gains.items()
+            if other != name and not np.isnan(gain) and parts[other] >= least_part
+        ]
         if component.weight == 0 or not others or max(others) < gain_of_others:
             continue
         if component.baseline is None and not has_had_time(
