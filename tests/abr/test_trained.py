@@ -171,3 +171,12 @@ def test_weights_of_another_network(rewritten: Any, trained_run: Any) -> None:
     config["model"]["architecture"]["base_channels"] = 16
     with pytest.raises(DataError, match="does not fit this model"):
         load_trained(rewritten(config=config))
+
+
+def test_an_older_checkpoint_knows_no_look_of_its_signals(rewritten: Any, trained_run: Any) -> None:
+    assert load_trained(trained_run.best).profile == trained_run.task.profile
+    state = load_checkpoint(trained_run.best).task_state
+    del state["signal_profile"]
+    assert load_trained(rewritten(task_state=state)).profile is None
+    state["signal_profile"] = {"mean": []}
+    assert "not the state of a signal profile" in refusal(rewritten(task_state=state))

@@ -17,6 +17,7 @@ from neuroprism.abr.model import build_for
 from neuroprism.abr.model_config import ArchitectureConfig
 from neuroprism.abr.pooled import PooledResults
 from neuroprism.abr.scaler import AbrScaler
+from neuroprism.abr.signal_profile import SignalProfile
 from neuroprism.core.errors import ConfigError
 from neuroprism.core.records import Component
 from neuroprism.train.balancing import build_balancing
@@ -59,6 +60,7 @@ class AbrTask(Task[AbrBatch]):
         self.name = config.project.name
         self.scaler = scaler
         self.drop_prob = config.diffusion.cfg.drop_prob
+        self.profile = SignalProfile.fit(training.observed.squeeze(1).numpy(), scaler.sample_rate_hz)
         self.schedule = NoiseSchedule(config.diffusion)
         self.reference = fit_reference(config.loss, training, n_classes=n_classes)
         self.objective = AbrLosses(config.loss, self.reference)
@@ -120,10 +122,14 @@ class AbrTask(Task[AbrBatch]):
         return batch.index
 
     def checkpoint_state(self) -> dict[str, Any]:
-        """Return scaler, class names and constants of the loss: what prediction needs with the weights."""
+        """Return scaler, class names, look of the signals and constants of the loss.
+
+        All of it is what prediction needs with the weights.
+        """
         return {
             "scaler": self.scaler.state_dict(),
             "class_names": list(self.scaler.class_names),
+            "signal_profile": self.profile.state_dict(),
             "loss_reference": self.reference.to_dict(),
         }
 

@@ -15,6 +15,7 @@ from neuroprism.abr.config import AbrConfig
 from neuroprism.abr.diffusion import NoiseSchedule
 from neuroprism.abr.model import AbrNetwork, build_for
 from neuroprism.abr.scaler import CONDITION_NAMES, AbrScaler
+from neuroprism.abr.signal_profile import SignalProfile
 from neuroprism.core.config import load
 from neuroprism.core.errors import ConfigError, DataError, UserError, suggest
 from neuroprism.monitor import layout
@@ -45,6 +46,8 @@ class TrainedAbr:
         The checkpoint file.
     epoch
         Complete epochs behind the weights.
+    profile
+        Look of the training signals; None in a checkpoint from before it was stored.
     task_state
         Everything that the task stored with the weights.
     run_id, git_revision
@@ -59,6 +62,7 @@ class TrainedAbr:
     schedule: NoiseSchedule
     path: Path
     epoch: int
+    profile: SignalProfile | None
     task_state: Mapping[str, Any]
     run_id: str | None = None
     git_revision: str | None = None
@@ -172,6 +176,7 @@ def load_trained(
         schedule=NoiseSchedule(config.diffusion).to(place),
         path=file,
         epoch=checkpoint.epoch,
+        profile=_profile(file, checkpoint),
         task_state=checkpoint.task_state,
         run_id=run_id,
         git_revision=git_revision,
@@ -248,6 +253,16 @@ def _scaler(path: Path, checkpoint: Checkpoint) -> AbrScaler:
     if list(scaler.class_names) != list(state["class_names"]):
         raise DataError(f"checkpoint {path} is damaged: its scaler has other classes than its class names")
     return scaler
+
+
+def _profile(path: Path, checkpoint: Checkpoint) -> SignalProfile | None:
+    state = checkpoint.task_state.get("signal_profile")
+    if state is None:
+        return None
+    try:
+        return SignalProfile.from_state_dict(state)
+    except DataError as error:
+        raise DataError(f"checkpoint {path}: {error}") from None
 
 
 def _config(path: Path, checkpoint: Checkpoint) -> AbrConfig:
