@@ -88,19 +88,46 @@ class Meta:
     optimizer: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """What a run writes down of what it did, and how often; the default is every step and everything.
+
+    Attributes
+    ----------
+    every
+        Steps between two rows.
+    mean
+        A row holds the mean since the row before it; otherwise what the step of the row gave.
+    rate
+        Whether the learning rate is written down.
+    weights
+        Whether the weights of the components are declared.
+    epochs
+        Whether there are epochs at all.
+    """
+
+    every: int = 1
+    mean: bool = False
+    rate: bool = True
+    weights: bool = True
+    epochs: bool = True
+
+
 class Recording:
     """Takes down a run; nothing here changes a number."""
 
     def __init__(self, folder: Path, meta: Meta | None = None) -> None:
         self.folder = folder
         self._meta = meta
+        self._reporting = Reporting()
         self._steps: list[dict[str, Any]] = []
         self._epochs: list[dict[str, Any]] = []
         self._epoch = 1
 
-    def declare(self, meta: Meta) -> None:
-        """State what the run declares about itself; before the first step."""
+    def declare(self, meta: Meta, reporting: Reporting | None = None) -> None:
+        """State what the run declares about itself, and what it will write down; before the first step."""
         self._meta = meta
+        self._reporting = reporting or Reporting()
 
     @property
     def n_steps(self) -> int:
@@ -115,31 +142,44 @@ class Recording:
         grad_norm: float | None = None,
         norms: Mapping[str, float] | None = None,
         seconds: float | None = None,
+        total: float | None = None,
+        skipped: bool | None = None,
     ) -> None:
-        """Record an optimizer step: raw components, norm before clipping, now and then norms by component."""
+        """Record an optimizer step: raw components, norm before clipping, now and then norms by component.
+
+        `total` is the weighted sum where it is left out; `skipped` tells of a step that mixed precision left
+        out.
+        """
         assert self._meta is not None
         weights = self._meta.weights
         row: dict[str, Any] = {"step": self.n_steps + 1, "epoch": self._epoch, "lr": lr}
         if grad_norm is not None:
             row["grad_norm"] = grad_norm
-        row["loss/total"] = sum(weights[name] * value for name, value in losses.items())
+        row["loss/total"] = (
+            sum(weights[name] * value for name, value in losses.items()) if total is None else total
+        )
         row |= {f"loss/{name}": value for name, value in losses.items()}
         row |= {f"grad_norm/{name}": value for name, value in (norms or {}).items()}
         if seconds is not None:
             row["step_seconds"] = seconds
+        if skipped is not None:
+            row["skipped"] = skipped
         self._steps.append(row)
 
-    def epoch(self, val: Mapping[str, float] | None = None) -> None:
-        """Close an epoch with validation losses, where it was validated."""
+    def epoch(self, val: Mapping[str, float] | None = None, *, total: float | None = None) -> None:
+        """Close an epoch, with validation losses where there are any; `total`: where it is no weighted sum."""
         assert self._meta is not None
         weights = self._meta.weights
         rows = [row for row in self._steps if row["epoch"] == self._epoch]
-        record: dict[str, Any] = {"epoch": self._epoch, "step": self.n_steps, "lr": rows[-1]["lr"]}
-        for key in [key for key in rows[0] if key.startswith("loss/")]:
+        record: dict[str, Any] = {"epoch": self._epoch, "step": self.n_steps}
+        if self._reporting.rate:
+            record["lr"] = rows[-1]["lr"]
+        for key in dict.fromkeys(key for row in rows for key in row if key.startswith("loss/")):
             values = [row[key] for row in rows if key in row]
             record[f"train/{key.removeprefix('loss/')}"] = sum(values) / len(values)
         if val:
-            record["val/total"] = sum(weights[name] * value for name, value in val.items())
+            weighted = sum(weights[name] * value for name, value in val.items())
+            record["val/total"] = weighted if total is None else total
             record |= {f"val/{name}": value for name, value in val.items()}
         self._epochs.append(record)
         self._epoch += 1
@@ -149,7 +189,8 @@ class Recording:
         assert self._meta is not None
         self.folder.mkdir(parents=True)
         components = [
-            {"name": name, "label": name, "weight": weight}
+            {"name": name, "label": name}
+            | ({"weight": weight} if self._reporting.weights else {})
             | ({"baseline": self._meta.baselines[name]} if name in self._meta.baselines else {})
             for name, weight in self._meta.weights.items()
         ]
@@ -157,10 +198,32 @@ class Recording:
             k: v for k, v in asdict(self._meta).items() if k not in ("weights", "baselines") and v is not None
         }
         _write(self.folder / "meta.json", [{"components": components, **meta}])
-        _write(self.folder / "steps.jsonl", self._steps)
-        if self._epochs:
+        _write(self.folder / "steps.jsonl", self._rows())
+        if self._epochs and self._reporting.epochs:
             _write(self.folder / "epochs.jsonl", self._epochs)
         _write(self.folder / "label.json", [asdict(label)])
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return what is written down of the steps."""
+        reporting, every = self._reporting, self._reporting.every
+        left_out = {"lr"} if not reporting.rate else set()
+        left_out |= {"epoch"} if not reporting.epochs else set()
+        ends = range(every, len(self._steps) + 1, every)
+        rows = [
+            _mean_of(self._steps[end - every : end]) if reporting.mean else self._steps[end - 1]
+            for end in ends
+        ]
+        return [{key: value for key, value in row.items() if key not in left_out} for row in rows]
+
+
+def _mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the last row with the means of its losses, norms and durations; the rest is that of the last."""
+    last = dict(rows[-1])
+    for key in dict.fromkeys(key for row in rows for key in row):
+        if key.startswith(("loss/", "grad_norm", "step_seconds")):
+            values = [row[key] for row in rows if key in row]
+            last[key] = sum(values) / len(values)
+    return last
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -16,6 +16,8 @@ TUNING = (
     "tuning_faulty_balance",
     "tuning_faulty_course",
     "tuning_faulty_pace",
+    "further_healthy",
+    "further_healthy_multi",
 )
 
 
