@@ -17,7 +17,7 @@ import numpy as np
 
 from neuroprism.core.errors import DataError
 
-_FAULTS = (
+FAULTS = (
     pickle.UnpicklingError,
     EOFError,
     AttributeError,
@@ -60,25 +60,29 @@ def load_restricted(source: BinaryIO | bytes) -> Any:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     name = f"{getattr(file, 'name', 'pickled data')}"
     try:
-        return _finished(_RestrictedUnpickler(file, encoding="latin1").load(), set())
+        return finished(RestrictedUnpickler(file, encoding="latin1").load(), set())
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    except _FAULTS as error:
-        raise DataError(f"{name}: not a readable pickle: {_one_line(error)}") from None
+    except FAULTS as error:
+        raise DataError(f"{name}: not a readable pickle: {one_line(error)}") from None
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     """Resolves admitted names to stand-ins and refuses all others."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in of a global, without importing anything."""
-        make = _ADMITTED.get((module, name))
+        make = self.make_type if (module, name) == _DTYPE else _ADMITTED.get((module, name))
         if make is None:
             raise DataError(
                 f"refused: it asks for {module}.{name}, which is neither a numpy array, a number nor text; "
                 "nothing was executed"
             )
         return _StandIn(make)
+
+    def make_type(self, code: Any, *options: Any) -> PlainType:
+        """Stand for `numpy.dtype`."""
+        return PlainType(code, *options)
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse references to objects outside of the file."""
@@ -104,14 +108,14 @@ class _StandIn:
         raise TypeError("a global has no state")
 
 
-class _Type:
+class PlainType:
     """A numpy type while it is read."""
 
     __slots__ = ("dtype",)
 
-    def __init__(self, code: Any, *_align_and_copy: Any) -> None:
+    def __init__(self, code: Any, *_align_and_copy: Any, objects: bool = False) -> None:
         dtype = np.dtype(code) if isinstance(code, str) else None
-        if dtype is None or dtype.kind not in _KINDS or dtype.hasobject:
+        if dtype is None or dtype.kind not in (_KINDS + "O" if objects else _KINDS):
             raise DataError(f"refused: an array of type {code!r}; only numbers and text are read")
         self.dtype = dtype
 
@@ -127,7 +131,7 @@ class _Type:
             self.dtype = self.dtype.newbyteorder(order)
 
 
-class _Array:
+class PlainArray:
     """A numpy array while it is read."""
 
     __slots__ = ("value",)
@@ -141,6 +145,22 @@ class _Array:
         self.value = _decode(raw, kind, shape, "F" if is_fortran else "C")
 
 
+class PlainObject:
+    """Attributes of an object that a reader admits, in place of the object."""
+
+    __slots__ = ("attributes",)
+    attributes: Any
+
+    def __init__(self) -> None:
+        self.attributes = {}
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the attributes as they are."""
+        if not isinstance(state, dict):
+            raise DataError("refused: an object whose state is no dict")
+        self.attributes = state
+
+
 def _length(dtype: np.dtype[Any], state: Any) -> int:
     size = state[5] if isinstance(state[5], int) and state[5] > 0 else dtype.itemsize
     return int(size // 4 if dtype.kind == "U" else size)
@@ -148,23 +168,34 @@ def _length(dtype: np.dtype[Any], state: Any) -> int:
 
 def _decode(raw: Any, kind: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
     """Return an array of its own from bytes."""
-    if not isinstance(kind, _Type):
+    if not isinstance(kind, PlainType):
         raise DataError("refused: an array without a plain type")
-    if isinstance(raw, list):
-        raise DataError("refused: an array of objects; only numbers and text are read")
+    if isinstance(raw, list) or kind.dtype.hasobject:
+        return _texts(raw, kind, shape)
     content = raw.encode("latin1") if isinstance(raw, str) else raw
     flat = np.frombuffer(content, dtype=kind.dtype) if len(content) else np.empty(0, kind.dtype)
     return flat.reshape(tuple(shape), order=str(order)).copy(order="K")  # type: ignore[call-overload, no-any-return]
 
 
-def _reconstruct(_array_type: Any, _shape: Any, _kind: Any) -> _Array:
+def _texts(raw: Any, kind: PlainType, shape: Any) -> np.ndarray[Any, Any]:
+    """Return an array of text from a list of strings, where its type admits objects."""
+    if (
+        not kind.dtype.hasobject
+        or not isinstance(raw, list)
+        or not all(isinstance(item, str) for item in raw)
+    ):
+        raise DataError("refused: an array of objects; only numbers and text are read")
+    return np.array(raw, dtype=np.str_).reshape(tuple(shape))
+
+
+def _reconstruct(_array_type: Any, _shape: Any, _kind: Any) -> PlainArray:
     """Stand for numpy's `_reconstruct`: an empty array that gets its content afterwards."""
-    return _Array()
+    return PlainArray()
 
 
-def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> _Array:
+def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> PlainArray:
     """Stand for numpy's `_frombuffer`, with which protocol 5 makes arrays."""
-    return _Array(_decode(raw, kind, shape, order))
+    return PlainArray(_decode(raw, kind, shape, order))
 
 
 def _scalar(kind: Any, raw: Any) -> Any:
@@ -195,9 +226,9 @@ def _no_instance(*_arguments: Any) -> Any:
     raise DataError("refused: an array made by calling its class")
 
 
+_DTYPE = ("numpy", "dtype")
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _no_instance,
-    ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
 }
 for _builtins in ("builtins", "__builtin__"):
@@ -211,13 +242,15 @@ for _core in ("numpy.core", "numpy._core"):
     }
 
 
-def _finished(value: Any, inside: set[int]) -> Any:
+def finished(value: Any, inside: set[int]) -> Any:
     """Return plain data with every stand-in replaced by what it stands for."""
-    if isinstance(value, _Array):
+    if isinstance(value, PlainArray):
         if value.value is None:
             raise DataError("not a readable pickle: an array without content")
         return value.value
-    if isinstance(value, _Type | _StandIn):
+    if isinstance(value, PlainObject):
+        return finished(value.attributes, inside)
+    if isinstance(value, PlainType | _StandIn):
         raise DataError("refused: a type in place of data")
     if not isinstance(value, list | tuple | dict):
         if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
@@ -228,12 +261,13 @@ def _finished(value: Any, inside: set[int]) -> Any:
     inside.add(id(value))
     try:
         if isinstance(value, dict):
-            return {_finished(key, inside): _finished(item, inside) for key, item in value.items()}
-        items = [_finished(item, inside) for item in value]
+            return {finished(key, inside): finished(item, inside) for key, item in value.items()}
+        items = [finished(item, inside) for item in value]
         return items if isinstance(value, list) else tuple(items)
     finally:
         inside.discard(id(value))
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return what an error says without line breaks."""
     return " ".join(str(error).split()) or type(error).__name__
