@@ -55,3 +55,16 @@ def test_thresholds_that_nobody_knows_are_left_out(small_set: AbrRecordings) -> 
 def test_signals_without_a_scale_are_refused(small_set: AbrRecordings) -> None:
     with pytest.raises(DataError, match="lost their scale"):
         example_series(replace(small_set, signal_unit="zscore"))
+
+
+def test_ears_without_a_known_class_and_levels_of_sound_pressure_are_shown(small_set: AbrRecordings) -> None:
+    unknown = replace(
+        small_set,
+        hearing_class=np.full(len(small_set), -1, np.int64),
+        level_db_nhl=np.full(len(small_set), np.nan, np.float32),
+        level_db_spl=small_set.level_db_nhl + np.float32(30.0),
+    ).validate()
+    (series,) = example_series(unknown)
+    assert series.title == "class not known"
+    assert series.level_db_nhl.max() > small_set.level_db_nhl.min() + 30
+    assert (np.diff(series.level_db_nhl) >= 10).all()

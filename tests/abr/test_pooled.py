@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,14 @@ def test_metrics_that_do_not_apply_are_left_out(scaler_and_labels: tuple[AbrScal
     found = results.metrics()
     assert not {"latency_mae_ms", "amplitude_mae_uv", "v_roc_auc"} & set(found)
     assert "balanced_accuracy" in found
+
+
+def test_recordings_without_a_known_class_do_not_count(scaler_and_labels: tuple[AbrScaler, AbrBatch]) -> None:
+    scaler, labels = scaler_and_labels
+    known = torch.arange(len(labels)) % 3 > 0
+    partly = replace(labels, hearing_class=torch.where(known, labels.hearing_class, -1))
+    found, guess = pool(scaler, partly, 32).metrics(), predictions(len(labels)).class_logits.argmax(1)
+    true = labels.hearing_class[known].numpy()
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(true, guess[known].numpy()))
+    nowhere = replace(labels, hearing_class=torch.full_like(labels.hearing_class, -1))
+    assert "balanced_accuracy" not in pool(scaler, nowhere, 32).metrics()

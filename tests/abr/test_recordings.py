@@ -37,8 +37,8 @@ def test_a_simulated_set_is_valid_and_validation_returns_it(small_set: AbrRecord
         ("n_sweeps", 8, -1, "n_sweeps is -1 in recording 8, below the plausible 0"),
         ("sex", 2, 3, "sex is 3 in recording 2, above the plausible 2"),
         ("hearing_class", 4, 5, "hearing_class is 5 in recording 4, but there are 5 class names"),
-        ("hearing_class", 4, -1, "hearing_class is -1 in recording 4, below the plausible 0"),
-        ("ear", 11, "X", "ear is 'X' in recording 11; allowed: L, R"),
+        ("hearing_class", 4, -2, "hearing_class is -2 in recording 4, below the plausible -1"),
+        ("ear", 11, "X", "ear is 'X' in recording 11; allowed: L, R, unknown"),
         ("patient_id", 12, "", "patient_id is empty in recording 12"),
     ],
 )
@@ -155,7 +155,9 @@ def test_selection_keeps_order_and_every_array(small_set: AbrRecordings) -> None
     index = np.array([7, 2, 7])
     part = small_set.select(index)
     for column in COLUMNS:
-        np.testing.assert_array_equal(getattr(part, column.name), getattr(small_set, column.name)[index])
+        whole = getattr(small_set, column.name)
+        expected = None if whole is None else whole[index]
+        np.testing.assert_array_equal(getattr(part, column.name), expected)
     mask = small_set.hearing_class == 1
     np.testing.assert_array_equal(small_set.select(mask).signal_uv, small_set.signal_uv[mask])
     assert len(small_set.select([])) == 0
@@ -165,3 +167,31 @@ def test_selection_keeps_order_and_every_array(small_set: AbrRecordings) -> None
 def test_ears_are_told_apart_by_patient_and_side(small_set: AbrRecordings) -> None:
     assert len(np.unique(small_set.ear_id)) == 2 * small_set.n_patients
     assert small_set.ear_id[0] == f"{small_set.patient_id[0]}/{small_set.ear[0]}"
+
+
+def test_what_is_not_known_is_masked_and_counted(small_set: AbrRecordings) -> None:
+    unknown = small_set
+    for name, value in (("hearing_class", -1), ("rate_hz", np.nan), ("age_years", np.nan)):
+        unknown = changed(unknown, name, [0, 1], value)
+    ear = unknown.ear.astype("U7")
+    ear[:2] = "unknown"
+    unknown = replace(unknown, ear=ear).validate()
+    counts = unknown.counts()
+    assert [counts[name] for name in ("missing_class", "missing_rate", "unknown_ear")] == [2, 2, 2]
+    assert unknown.class_mask.tolist()[:3] == [False, False, True]
+    assert sum(unknown.class_counts().values()) == len(unknown) - 2
+
+
+def test_a_level_may_be_known_as_sound_pressure_only(small_set: AbrRecordings) -> None:
+    assert small_set.level_unit == "dB nHL"
+    assert small_set.level_db is small_set.level_db_nhl
+    nowhere = np.full(len(small_set), np.nan, np.float32)
+    pressure = replace(small_set, level_db_nhl=nowhere, level_db_spl=small_set.level_db_nhl + 30).validate()
+    assert pressure.level_unit == "dB SPL"
+    assert np.array_equal(pressure.level_db, small_set.level_db_nhl + 30)
+    assert pressure.counts()["missing_level_nhl"] == len(small_set)
+    with pytest.raises(DataError, match=f"level_db_nhl: {len(small_set)} non-finite values"):
+        replace(pressure, level_db_spl=nowhere).validate()
+    mixed = changed(changed(pressure, "level_db_nhl", 0, 40.0), "level_db_spl", 0, np.nan).validate()
+    with pytest.raises(DataError, match="some levels are known in dB nHL only and others in dB SPL only"):
+        _ = mixed.level_db

@@ -200,3 +200,16 @@ def test_ratios_must_add_up_to_one() -> None:
         SplitConfig(train_ratio=0.8, val_ratio=0.2, test_ratio=0.1)
     with pytest.raises(ValidationError, match="val_ratio"):
         SplitConfig(train_ratio=0.9, val_ratio=0.0, test_ratio=0.1)
+
+
+def test_patients_without_a_known_class_are_divided_like_a_class_of_their_own() -> None:
+    patients = [p for p in range(40) for _ in range(2)]
+    classes = [-1 if p < 20 else (p % 2 if n else -1) for p in range(40) for n in range(2)]
+    split = split_by_patient(recordings_of(patients, classes), SplitConfig())
+    assert sum(len(split[name]) for name in SPLIT_NAMES) == 80
+    for name in SPLIT_NAMES:
+        known = np.array(classes)[split[name]]
+        assert (known == -1).any()
+        assert (known >= 0).any()
+    nothing = split_by_patient(recordings_of(patients, [-1] * 80), SplitConfig())
+    assert all(len(nothing[name]) for name in SPLIT_NAMES)

@@ -15,7 +15,7 @@ from neuroprism.cli.app import run
 
 def equal(one: AbrRecordings, other: AbrRecordings) -> bool:
     return all(
-        np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        (a is None and b is None) or np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
         for a, b in ((getattr(one, c.name), getattr(other, c.name)) for c in COLUMNS)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from neuroprism.abr.columns import UNKNOWN_CLASS
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.core.errors import DataError
 from neuroprism.figures.waveforms import LevelSeries
@@ -14,7 +15,7 @@ SPACING_DB = 10.0
 
 
 def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
-    """Return one ear for each hearing class that the set holds.
+    """Return one ear for each hearing class that the set holds, and one of no known class.
 
     Of the ears with a response, or of all where none of the class has one, it
     is the one with the widest series, and of several the first by name. From
@@ -25,17 +26,17 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
     Raises
     ------
     DataError
-        If the signals have lost their scale.
+        If the signals have lost their scale, or the levels have different units.
     """
     if recordings.signal_unit != "uV":
         raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
     ears, owner = np.unique(recordings.ear_id, return_inverse=True)
-    pairs = np.unique(np.stack([owner, recordings.level_db_nhl // SPACING_DB]), axis=1)
+    pairs = np.unique(np.stack([owner, recordings.level_db // SPACING_DB]), axis=1)
     n_levels = np.bincount(pairs[0].astype(np.int64), minlength=len(ears))
     responds = np.bincount(owner, weights=recordings.v_present, minlength=len(ears)) > 0
     rank = n_levels + responds * (n_levels.max() + 1)
     series = []
-    for label, name in enumerate(recordings.class_names):
+    for label, name in [*enumerate(recordings.class_names), (UNKNOWN_CLASS, "class not known")]:
         members = np.flatnonzero(recordings.hearing_class == label)
         if len(members):
             ear = np.unique(owner[members])
@@ -45,8 +46,9 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
 
 
 def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> LevelSeries:
-    levels, first = np.unique(recordings.level_db_nhl[rows], return_index=True)
-    heard = levels[np.isin(levels, recordings.level_db_nhl[rows][recordings.v_present[rows]])]
+    level_db = recordings.level_db[rows]
+    levels, first = np.unique(level_db, return_index=True)
+    heard = levels[np.isin(levels, level_db[recordings.v_present[rows]])]
     lowest = float(heard[0]) if len(heard) else float(levels[-1])
     part = recordings.select(rows[first[_spaced(levels.astype(np.float64), lowest)]])
     threshold = float(part.threshold_db_nhl[0])
@@ -55,7 +57,7 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
         time_ms=part.time_ms,
         signal_uv=part.signal_uv,
         clean_uv=part.clean_uv,
-        level_db_nhl=part.level_db_nhl,
+        level_db_nhl=part.level_db,
         wave_latency_ms=part.wave_latency_ms,
         threshold_db_nhl=threshold if np.isfinite(threshold) else None,
         threshold_censored=bool(part.threshold_censored[0]),

@@ -90,11 +90,12 @@ class PooledResults:
         """Return every metric that applies."""
         pooled = {name: torch.cat(parts) for name, parts in self._columns.items()}
         n_classes = len(self.scaler.class_names)
-        asked = pooled["v_mask"]
-        found: dict[str, float | None] = {
-            "balanced_accuracy": balanced_accuracy(pooled["class"], pooled["class_true"], n_classes),
-            "macro_f1": macro_f1(pooled["class"], pooled["class_true"], n_classes),
-        }
+        asked, labelled = pooled["v_mask"], pooled["class_true"] >= 0
+        found: dict[str, float | None] = {}
+        if bool(labelled.any()):
+            classes = pooled["class"][labelled], pooled["class_true"][labelled]
+            found["balanced_accuracy"] = balanced_accuracy(*classes, n_classes)
+            found["macro_f1"] = macro_f1(*classes, n_classes)
         if bool(asked.any()):
             found["v_f1"] = binary_f1(pooled["v"][asked], pooled["v_true"][asked])
             found["v_roc_auc"] = roc_auc(pooled["v"][asked], pooled["v_true"][asked])

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuroprism.abr.columns import COLUMNS, HEARING_CLASSES, POLARITIES, WAVE_V, WAVES, Column
+from neuroprism.abr.columns import COLUMNS, EARS, HEARING_CLASSES, POLARITIES, WAVE_V, WAVES, Column
 from neuroprism.core.errors import DataError
 
 # Averaged responses have an SD of some 0.02 to 10 uV; volts would be 1e-7, nanovolts above 50.
@@ -49,13 +49,14 @@ class AbrRecordings:
     sample_rate_hz: float
     window_ms: float
     clean_uv: NDArray[np.float32] | None = None
+    level_db_spl: NDArray[np.float32] | None = None
     start_ms: float = 0.0
     """Time of the first sample after the onset of the stimulus."""
     class_names: tuple[str, ...] = HEARING_CLASSES
     signal_unit: Literal["uV", "zscore"] = "uV"
     """`zscore` where the source lost the scale: then signals and amplitudes cannot be compared."""
     threshold_provenance: str = "none"
-    """`simulated`, `behavioural`, `synthetic:<method>` or `none`."""
+    """`simulated`, `behavioural`, `visual`, `synthetic:<method>` or `none`."""
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     """Where the set comes from: source, seed, settings."""
 
@@ -121,12 +122,42 @@ class AbrRecordings:
         """Where the ear's threshold, or a lower bound of it, is known, (N,)."""
         return np.isfinite(self.threshold_db_nhl)
 
+    @property
+    def class_mask(self) -> NDArray[np.bool_]:
+        """Where the hearing class is known, (N,)."""
+        known: NDArray[np.bool_] = self.hearing_class >= 0
+        return known
+
+    @property
+    def level_unit(self) -> Literal["dB nHL", "dB SPL"]:
+        """Unit in which every recording of the set has its level; dB nHL where both would do."""
+        return "dB SPL" if np.isnan(self.level_db_nhl).any() else "dB nHL"
+
+    @property
+    def level_db(self) -> NDArray[np.float32]:
+        """Level in `level_unit`, (N,).
+
+        Raises
+        ------
+        DataError
+            If some recordings have only the one unit, and some only the other.
+        """
+        if self.level_unit == "dB nHL":
+            return self.level_db_nhl
+        if self.level_db_spl is None or np.isnan(self.level_db_spl).any():
+            raise DataError("some levels are known in dB nHL only and others in dB SPL only")
+        return self.level_db_spl
+
     def counts(self) -> dict[str, int]:
         """Count what is masked or special; for one line of a log and for manifests."""
         present = self.v_present & self.v_marked
         return {
             "recordings": len(self),
             "patients": self.n_patients,
+            "missing_class": int((~self.class_mask).sum()),
+            "missing_level_nhl": int(np.isnan(self.level_db_nhl).sum()),
+            "missing_rate": int(np.isnan(self.rate_hz).sum()),
+            "unknown_ear": int((self.ear == "unknown").sum()),
             "missing_age": int(np.isnan(self.age_years).sum()),
             "missing_fmp": int(np.isnan(self.fmp).sum()),
             "unjudged_v": int((~self.v_marked).sum()),
@@ -139,8 +170,8 @@ class AbrRecordings:
         }
 
     def class_counts(self) -> dict[str, int]:
-        """Count the recordings of each hearing class."""
-        counts = np.bincount(self.hearing_class, minlength=len(self.class_names))
+        """Count the recordings of each hearing class, where it is known."""
+        counts = np.bincount(self.hearing_class[self.class_mask], minlength=len(self.class_names))
         return {name: int(count) for name, count in zip(self.class_names, counts, strict=True)}
 
     def select(self, indices: ArrayLike) -> AbrRecordings:
@@ -201,6 +232,9 @@ def _check_column(recordings: AbrRecordings, column: Column) -> None:
         raise DataError(f"{column.name} must hold {column.kind} values, not {array.dtype}")
     if column.kind == "float32":
         wrong = np.isinf(array) if column.missing else ~np.isfinite(array)
+        other = getattr(recordings, column.instead) if column.instead else None
+        if other is not None:
+            wrong &= np.isinf(array) | ~np.isfinite(other)
         if wrong.any():
             row = _first_row(wrong)
             raise DataError(
@@ -250,7 +284,7 @@ def _check_labels(recordings: AbrRecordings) -> None:
             f"hearing_class is {top} in recording {row}, "
             f"but there are {len(recordings.class_names)} class names"
         )
-    for name, allowed in (("ear", ("L", "R")), ("polarity", POLARITIES)):
+    for name, allowed in (("ear", EARS), ("polarity", POLARITIES)):
         values = getattr(recordings, name)
         wrong = ~np.isin(values, allowed)
         if wrong.any():

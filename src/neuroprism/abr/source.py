@@ -101,6 +101,10 @@ def _size(recordings: AbrRecordings) -> str:
 def describe_masks(recordings: AbrRecordings) -> str:
     """Return one line with everything that is masked, so that nothing is left out in silence."""
     names = {
+        "missing_class": "classes not known",
+        "missing_level_nhl": "levels not known in dB nHL",
+        "missing_rate": "stimulus rates not known",
+        "unknown_ear": "ears not known",
         "missing_age": "ages not known",
         "unjudged_v": "wave V not judged",
         "v_outside_window": "wave V outside the window",

@@ -1,7 +1,8 @@
 """Training, validation and test split by patient, and its manifest.
 
 All recordings of a patient stay together. Patients are stratified by their
-modal class (on a tie the first class): within each class the patients, sorted
+modal class (on a tie the first class; patients without a known class form a
+group of their own): within each class the patients, sorted
 by name and then shuffled with the seed, are dealt to the splits in proportion
 to the ratios by largest remainder. Where a class has fewer patients than
 splits, training comes first, then validation, then test.
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from neuroprism.abr.columns import UNKNOWN_CLASS
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.core import strict_json
 from neuroprism.core.errors import DataError
@@ -96,8 +98,9 @@ def _modal_class(
     owner: NDArray[np.int64], hearing_class: NDArray[np.int64], n_patients: int, n_classes: int
 ) -> NDArray[np.int64]:
     table = np.zeros((n_patients, n_classes), dtype=np.int64)
-    np.add.at(table, (owner, hearing_class), 1)
-    modal: NDArray[np.int64] = table.argmax(axis=1)
+    known = hearing_class >= 0
+    np.add.at(table, (owner[known], hearing_class[known]), 1)
+    modal: NDArray[np.int64] = np.where(table.any(axis=1), table.argmax(axis=1), UNKNOWN_CLASS)
     return modal
 
 
@@ -133,7 +136,7 @@ def _check(split: Split, recordings: AbrRecordings, wanted: list[SplitName]) -> 
     owners = [set(recordings.patient_id[split[name]]) for name in SPLIT_NAMES]
     if sum(map(len, owners)) != len(set().union(*owners)):
         raise DataError("a patient stands in two splits")
-    present = set(np.unique(recordings.hearing_class))
+    present = set(np.unique(recordings.hearing_class[recordings.class_mask]))
     trained = set(np.unique(recordings.hearing_class[split.train]))
     for label in sorted(present - trained):
         raise DataError(f"class '{recordings.class_names[label]}' is absent from the training split")
