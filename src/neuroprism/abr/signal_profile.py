@@ -67,7 +67,7 @@ class SignalProfile:
         spread = np.cov(features, rowvar=False) if len(features) > 1 else np.eye(len(FEATURES))
         # A feature that hardly varies must not count without bound.
         spread = spread + 1e-4 * np.eye(len(FEATURES))
-        mean, precision = features.mean(axis=0), np.linalg.inv(spread)
+        mean, precision = features.mean(axis=0), np.linalg.inv(spread).astype(np.float64)
         low, high = features.min(axis=0), features.max(axis=0)
         margin = MARGIN * (high - low)
         return cls(
