@@ -154,7 +154,7 @@ def slope_intervals(values: FloatArray, z: float = 2.0) -> tuple[FloatArray, Flo
     i, j = np.triu_indices(n, 1)
     slopes = np.sort((values[j] - values[i]) / (j - i)[:, None], axis=0) / factor
     reach = z * np.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)
-    low = int(np.floor((len(slopes) - reach) / 2))
+    low = int(np.floor((len(slopes) - reach) / 2)) - 1
     high = int(np.ceil((len(slopes) + reach) / 2))
     lower = slopes[low] if low >= 0 else np.full(n_series, -np.inf)
     upper = slopes[high] if high < len(slopes) else np.full(n_series, np.inf)

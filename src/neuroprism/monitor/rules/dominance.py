@@ -11,16 +11,17 @@ from annotated_types import Ge, Gt
 from neuroprism.core.records import Alert, Severity
 from neuroprism.monitor.history import History
 from neuroprism.monitor.history.curve import FloatArray
-from neuroprism.monitor.rules.progress import has_had_time
+from neuroprism.monitor.rules.progress import has_had_time, share_of_run
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import weight
 from neuroprism.monitor.rules.subjects import name_of
 
 _N_GRADIENTS = 5
 _K_GRADIENTS = 3
-_RAISED = 2.0
 _LEAST_BINS = 6
 _LATE_SHARE = 0.35
+_LONG = 256
+_RISEN = 0.3
 
 
 @rule(
@@ -33,18 +34,16 @@ def dominance(
     history: History,
     *,
     severity: Severity = "warning",
-    loss_share: Annotated[float, Gt(0)] = 0.85,
+    loss_share: Annotated[float, Gt(0)] = 0.88,
     gradient_share: Annotated[float, Gt(0)] = 0.9,
-    weight_share: Annotated[float, Gt(0)] = 0.75,
     learnt: Annotated[float, Gt(0)] = 0.75,
     least_steps: Annotated[int, Ge(8)] = 64,
 ) -> Iterator[Alert]:
     """Find a component that is nearly all of the weighted total, or of the gradient on shared parameters.
 
-    A component that is the main one because the weights of the others were
-    lowered is meant to be, and so is one beside which the others have been learnt
-    all the same. Where gradients were taken apart they decide; otherwise the
-    shares of the total do, from the beginning on.
+    One beside which the others are learnt all the same is no fault, nor is one
+    beside penalties that rise. Where gradients were taken apart they decide;
+    otherwise the shares of the total do, from the beginning on.
 
     Parameters
     ----------
@@ -54,9 +53,6 @@ def dominance(
         Share of the total, in the first steps and in all of the run.
     gradient_share
         Share of the gradient norms, in three of the last five looks.
-    weight_share
-        Share of the declared weights from which on a component of weight 2 at most is the main one
-        by design.
     learnt
         Gain in units of the start's size from which on another component counts as learnt.
     least_steps
@@ -67,16 +63,17 @@ def dominance(
         return
     if not has_had_time(history, least_steps=least_steps, least_share=0.1):
         return
-    by_design = (weights / weights.sum() >= weight_share) & (weights <= _RAISED)
     shares = _loss_shares(history, weights)
     gradients = _gradient_shares(history, weights)
     for k in range(len(history.components)):
-        if by_design[k]:
-            continue
         in_loss = (
             shares is not None
             and len(shares) >= _LEAST_BINS
-            and has_had_time(history, least_steps=least_steps, least_share=_LATE_SHARE)
+            and has_had_time(
+                history,
+                least_steps=least_steps if share_of_run(history) is not None else _LONG,
+                least_share=_LATE_SHARE,
+            )
             and _is_high(shares[:, k], loss_share)
         )
         in_gradient = None
@@ -105,7 +102,8 @@ def _others_learn(history: History, k: int, learnt: float) -> bool:
         for column, component in enumerate(history.components)
         if column != k and component.weight != 0 and course.start[column] != 0
     ]
-    return all(np.isnan(gain) or gain >= learnt for gain in gains)
+    # What rises from the start is traded against the others, as a penalty is, and not starved.
+    return all(np.isnan(gain) or gain >= learnt or gain < -_RISEN for gain in gains)
 
 
 def _loss_shares(history: History, weights: FloatArray) -> FloatArray | None:

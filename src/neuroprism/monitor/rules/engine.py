@@ -108,7 +108,6 @@ class RuleEngine:
         self._book.load_state_dict(state["book"])
         self._gradients.extend(msgspec.convert(record, Gradients) for record in state["gradients"])
         self._skipped_in_a_row = int(state["skipped_in_a_row"])
-        self._written = {id(alert): alert.count for alert in self._book.open_alerts()}
 
     def open_alerts(self) -> list[Alert]:
         """Return the alerts that last."""

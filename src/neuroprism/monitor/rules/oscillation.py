@@ -114,7 +114,7 @@ def _share_of_rises(means: FloatArray) -> float:
     coarse = means[len(means) % factor :].reshape(-1, factor).mean(axis=1)
     changes = np.diff(coarse)
     way = float(np.abs(changes).sum())
-    return float(np.maximum(changes, 0.0).sum()) / way if way > 0 else 0.0
+    return float(np.maximum(changes, 0.0).sum()) / way if way > 0 else 0.5
 
 
 def _swings(course: Course, column: int) -> tuple[float, float]:

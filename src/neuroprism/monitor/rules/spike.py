@@ -42,7 +42,7 @@ def spike(
         Least height over the median of the last 64 steps, in robust standard deviations.
     tail_factor
         Least height in units of the one that the tail of the component's own values
-        makes improbable (1 in 100,000 steps).
+        makes improbable (1 in 10,000 steps).
     least_rise
         Least height in units of how far the component has come down since the start.
     relative_rise

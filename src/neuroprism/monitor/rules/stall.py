@@ -64,6 +64,8 @@ def stall(
         return
     columns = [*(column for _, column in loss_columns(history)), total_column(history)]
     known = [column for column in columns if not np.isnan(course.now[column])]
+    if not known:
+        return
     at_baselines = _stays_at_baselines(history)
     if not at_baselines:
         if any(_moves(course, column, least_gain, clear_gain) for column in known):
