@@ -92,7 +92,7 @@ def course_of(curve: Curve, first: FloatArray, *, rate: int) -> Course | None:
     curve
         Of the whole run.
     first
-        (n, S) its first values.
+        (n, S) the first known values of every series, NaN where there were fewer.
     rate
         Column of the learning rate.
     """
@@ -101,14 +101,14 @@ def course_of(curve: Curve, first: FloatArray, *, rate: int) -> Course | None:
         return None
     filled = _filled(means)
     late = max(_N_LATE, len(means) // _SMALLEST_LATE_SHARE)
-    start = _median(first[:3])
+    start = _median_of_known(first[:3])
     before, here, after = filled[:-2], filled[1:-1], filled[2:]
     middle = np.maximum(np.minimum(before, here), np.minimum(np.maximum(before, here), after))
     bends = np.abs(here - (before + after) / 2)
     return Course(
         means=filled,
         start=start,
-        early=_median(first),
+        early=_median_of_known(first),
         now=_median(filled[-late:]),
         best=np.fmin(middle.min(axis=0), start),
         noise=_MAD * _median(bends) / np.sqrt(1.5),
@@ -171,6 +171,16 @@ def _rows_at_full_rate(curve: Curve, rates: FloatArray) -> int:
 def _median(values: FloatArray) -> FloatArray:
     """Return the (S,) medians; several times faster than numpy's for few rows, NaN where there is one."""
     return _median_of_sorted(np.sort(values, axis=0), nan=True)
+
+
+def _median_of_known(values: FloatArray) -> FloatArray:
+    """Return the (S,) medians of what is known, NaN where nothing is."""
+    if not np.isnan(values).any():
+        return _median(values)
+    ordered = np.sort(values, axis=0)
+    n = np.maximum(np.isfinite(values).sum(axis=0), 1)
+    middle: FloatArray = np.take_along_axis(ordered, np.stack([(n - 1) // 2, n // 2]), axis=0).mean(axis=0)
+    return middle
 
 
 def _median_of_sorted(ordered: FloatArray, *, nan: bool = False) -> FloatArray:

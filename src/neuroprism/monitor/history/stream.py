@@ -16,7 +16,7 @@ import numpy as np
 from neuroprism.core.records import TOTAL, Component
 from neuroprism.monitor.history.course import Course, course_of
 from neuroprism.monitor.history.curve import Curve, FloatArray
-from neuroprism.monitor.history.recent import Excursion, IntArray, Recent
+from neuroprism.monitor.history.recent import BoolArray, Excursion, IntArray, Recent
 from neuroprism.monitor.window import StepWindow
 
 GRAD_NORM, LR, STEP_SECONDS = "grad_norm", "lr", "step_seconds"
@@ -41,7 +41,7 @@ class Stream:
     recent
         The last accepted values.
     first
-        (n, S) the first rows, at most eight.
+        (8, S) the first known values of every series, NaN where there were fewer.
     excursions
         Excursions that ended in the last block.
     lowest
@@ -66,7 +66,7 @@ class Stream:
         self.gradient_clip = gradient_clip
         n = len(self.names)
         self.curve, self.recent = Curve(n), Recent(n)
-        self.first = np.empty((0, n))
+        self.first = np.full((_N_FIRST, n), np.nan)
         self.excursions: tuple[Excursion, ...] = ()
         self.n_rows = self.step = self.epoch = self.n_zero_rate = self.n_clipped = 0
         self.rate_rose_row = -1
@@ -85,10 +85,7 @@ class Stream:
     def course(self) -> Course | None:
         """How far every series has come; None before there are six bins."""
         if self._course[0] != self.n_rows:
-            self._course = (
-                self.n_rows,
-                course_of(self.curve, self.first, rate=self.index(LR)) if len(self.first) else None,
-            )
+            self._course = (self.n_rows, course_of(self.curve, self.first, rate=self.index(LR)))
         return self._course[1]
 
     def has(self, name: str) -> bool:
@@ -147,7 +144,7 @@ class Stream:
         n = len(self.names)
         self.curve.load_state_dict(state["curve"])
         self.recent.load_state_dict(state["recent"])
-        self.first = np.array(state["first"], dtype=np.float64).reshape(-1, n)
+        self.first = np.array(state["first"], dtype=np.float64).reshape(_N_FIRST, n)
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, n)
         self._places = np.array(state["places"], dtype=np.int64).reshape(-1, 2)
         self._last_rate = float(state["last_rate"])
@@ -162,8 +159,8 @@ class Stream:
         accepted, found = self.recent.add(rows, known, steps, epochs, self.n_rows)
         # What the optimizer did and how long it took is no matter of outliers.
         accepted[:, -2:] = known[:, -2:]
-        if len(self.first) < _N_FIRST:
-            self.first = np.concatenate([self.first, rows])[:_N_FIRST]
+        if np.isnan(self.first[-1]).any():
+            self._keep_first(rows, known)
         self.curve.add(rows, accepted, steps)
         self.excursions = tuple(found)
         self._follow_rate(rows[:, -2])
@@ -174,6 +171,13 @@ class Stream:
         self.is_course = self.n_rows % (_BINS_OF_A_COURSE * self.curve.bin_rows) == 0
         if self.is_course and self.course is not None:
             self.lowest = np.fmin(self.lowest, self.course.best)
+
+    def _keep_first(self, rows: FloatArray, known: BoolArray) -> None:
+        """Fill in the first values of the series that have had fewer than eight."""
+        for series in np.flatnonzero(np.isnan(self.first[-1]) & known.any(axis=0)).tolist():
+            n = int(np.isfinite(self.first[:, series]).sum())
+            new = rows[known[:, series], series][: _N_FIRST - n]
+            self.first[n : n + len(new), series] = new
 
     def _follow_rate(self, rates: FloatArray) -> None:
         if (rates == self._last_rate).all() and self._last_rate > 0:

@@ -74,10 +74,12 @@ def _level_before(history: History, column: int, n_equal: int) -> float | None:
     None where the equal values began with the run.
     """
     stream = history.stream
-    if n_equal >= stream.n_rows - 1:
+    # A component that is not computed in every row has fewer values than there are rows.
+    n_known = float(stream.curve.counts(complete=False)[:, column].sum())
+    if n_equal >= n_known - 1:
         return None
     means = stream.curve.means(complete=False)[:, column]
-    last = (stream.n_rows - n_equal) // stream.curve.bin_rows
+    last = int((1 - n_equal / n_known) * stream.n_rows) // stream.curve.bin_rows
     lows = stream.curve.lows(complete=False)[: max(last, 1), column]
     known = np.isfinite(lows)
     if not known.any():

@@ -48,15 +48,12 @@ def overfitting(
     """
     epochs = [epoch for epoch in history.all_epochs if epoch.val]
     names = [component.name for component in history.components]
-    starts = (
-        dict(zip([*names, TOTAL], history.stream.first[:3].mean(axis=0), strict=False))
-        if len(history.stream.first)
-        else {}
-    )
+    course = history.stream.course
+    starts = {} if course is None else dict(zip([*names, TOTAL], course.start.tolist(), strict=False))
     found = {}
     for name in [TOTAL, *names]:
         needed = rise if name == TOTAL or len(names) == 1 else 2 * rise
-        result = _rise(epochs, name, float(starts.get(name, np.nan)), evaluations, needed, noises)
+        result = _rise(epochs, name, starts.get(name, np.nan), evaluations, needed, noises)
         if result is not None:
             found[name] = result
     component = _at_fault(history, found)

@@ -16,6 +16,7 @@ _NOISES, _HIDDEN = 3.0, 2.0
 _SE_OF_THREE, _SE_OF_EIGHT = 0.67, 0.44
 _LEAST_ROWS, _LEAST_SPARSE_ROWS = 24, 8
 _SPARSE = 5.0
+_TRIFLE = 0.01
 
 
 def share_of_run(history: History) -> float | None:
@@ -104,6 +105,24 @@ def largest_gain(course: Course, column: int) -> float:
     """Return the gain since the first eight rows, with what noise may hide of it added."""
     noise = float(np.hypot(noise_of_level(course, column), _SE_OF_EIGHT * course.row_noise[column]))
     return float(course.early[column] - course.now[column]) + _HIDDEN * noise
+
+
+def still_falls(course: Course, column: int) -> bool:
+    """Tell whether a series certainly falls in the later half of the run, by more than a trifle."""
+    if not course.is_falling[column]:
+        return False
+    middle = float(course.means[len(course.means) // 2, column])
+    size = min(abs(float(course.start[column])), abs(float(course.now[column])))
+    return middle - float(course.now[column]) > _TRIFLE * size
+
+
+def is_flat(course: Course, column: int, *, least_gain: float) -> bool:
+    """Tell whether a series has certainly gained less than this since the first quarter of the run."""
+    n = max(3, len(course.means) // 4)
+    first = float(course.means[:n, column].mean())
+    noise = float(np.hypot(noise_of_level(course, column), course.noise[column] / np.sqrt(n)))
+    size = max(abs(float(course.start[column])), abs(float(course.now[column])))
+    return first - float(course.now[column]) + _HIDDEN * noise < least_gain * size
 
 
 def is_without_noise(course: Course, column: int) -> bool:

@@ -13,9 +13,11 @@ from neuroprism.monitor.history import LR, Course, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
+    is_flat,
     largest_gain,
     latest_validation,
     noise_of,
+    still_falls,
 )
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import raise_rate
@@ -34,7 +36,7 @@ def stall(
     history: History,
     *,
     severity: Severity = "warning",
-    least_gain: Annotated[float, Ge(0)] = 0.03,
+    least_gain: Annotated[float, Ge(0)] = 0.05,
     clear_gain: Annotated[float, Ge(0)] = 0.1,
     least_steps: Annotated[int, Ge(8)] = 192,
     least_share: Annotated[float, Ge(0)] = 0.35,
@@ -103,12 +105,11 @@ def stall(
 
 def _moves(course: Course, column: int, least_gain: float, clear_gain: float) -> bool:
     """Tell whether a series has fallen, or may have as far as noise lets it be seen."""
-    gain = max(float(course.gain[column]), largest_gain(course, column))
-    return (
-        gain > clear_gain * abs(float(course.start[column]))
-        or has_improved(course, column, least_gain=least_gain)
-        or bool(course.is_falling[column])
-    )
+    size = abs(float(course.start[column]))
+    if not is_flat(course, column, least_gain=clear_gain) or float(course.gain[column]) > clear_gain * size:
+        return True
+    may_hide = largest_gain(course, column) > 3 * clear_gain * size
+    return may_hide or has_improved(course, column, least_gain=least_gain) or still_falls(course, column)
 
 
 def _stays_at_baselines(history: History) -> bool:

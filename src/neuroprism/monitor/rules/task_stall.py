@@ -13,10 +13,12 @@ from neuroprism.monitor.history import Course, History
 from neuroprism.monitor.rules.progress import (
     has_had_time,
     has_improved,
+    is_flat,
     is_without_noise,
     largest_gain,
     latest_validation,
     noise_of_level,
+    still_falls,
 )
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.remedies import weight
@@ -25,7 +27,7 @@ from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell, tota
 _N_VALIDATIONS = 3
 _RISEN = 0.3
 _SMALLEST_SHARE = 0.01
-_SLOW_GAIN = 0.05
+_SLOW_GAIN, _FLAT = 0.05, 0.1
 _LEAST_PART = 0.05
 _LEARNT_BY_HEART = 0.25
 
@@ -130,10 +132,14 @@ def _stalled(
     baseline = component.baseline
     if baseline is not None and baseline > 0:
         return _beside_baseline(history, course, component, column, near_baseline)
-    if has_improved(course, column, least_gain=least_gain) or course.is_falling[column]:
+    if has_improved(course, column, least_gain=least_gain) or still_falls(course, column):
         return None
     falls_slowly = bool(course.has_fallen[column]) and start - now > _SLOW_GAIN * abs(start)
-    if falls_slowly or largest_gain(course, column) > least_gain * abs(start):
+    if falls_slowly or not is_flat(course, column, least_gain=_FLAT):
+        return None
+    if largest_gain(course, column) > 2 * least_gain * abs(start) or _validation_improves(
+        history, component.name
+    ):
         return None
     if abs(component.weight * now) < _SMALLEST_SHARE * abs(float(course.now[total_column(history)])):
         return None
@@ -141,6 +147,11 @@ def _stalled(
         # What rises is another matter: a divergence that is traded against a reconstruction, a penalty.
         return None
     return {"now": now, "start": start, "noise": float(course.noise[column])}
+
+
+def _validation_improves(history: History, name: str) -> bool:
+    values = latest_validation(history, name, n=len(history.all_epochs))
+    return len(values) >= _N_VALIDATIONS and values[0] - min(values[1:]) > _SLOW_GAIN * abs(values[0])
 
 
 def _beside_baseline(
@@ -157,6 +168,6 @@ def _beside_baseline(
             return None
         return {"val": values[-1], "baseline": baseline, "threshold": limit}
     now = float(course.now[column])
-    if now < limit or course.is_falling[column]:
+    if now < limit or still_falls(course, column):
         return None
     return {"now": now, "baseline": baseline, "threshold": limit}

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 
 from neuroprism.core.records import TOTAL, Alert, Severity
 from neuroprism.monitor.history import GRAD_NORM, History
-from neuroprism.monitor.rules.progress import has_had_time, has_improved, has_lost
+from neuroprism.monitor.rules.progress import has_had_time, has_improved, has_lost, still_falls
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import only_component, spell, total_column
 
@@ -58,7 +58,7 @@ def vanishing_gradient(
     loss = abs(float(course.now[total]))
     if not (now < relative_norm * loss or now < collapse * before):
         return
-    if course.is_falling[total]:
+    if still_falls(course, total):
         return
     lost = any(has_lost(course, column, part=0.25) for column in range(total + 1))
     if has_improved(course, total, least_gain=least_gain) and not lost:
