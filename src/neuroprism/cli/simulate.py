@@ -10,6 +10,7 @@ import typer
 from neuroprism.abr.simulate import SimulationConfig, simulate
 from neuroprism.abr.source import describe_masks
 from neuroprism.abr.store import save_recordings, schema_path
+from neuroprism.cli.free_path import free_path
 from neuroprism.core.config import load
 from neuroprism.core.errors import DataError
 
@@ -50,7 +51,7 @@ def simulate_abr(
         SimulationConfig,
         overrides=[(name, value, "command line") for name, value in flags.items() if value is not None],
     )
-    path = _free_path(out, overwrite=overwrite)
+    path = free_path(out, overwrite=overwrite)
     recordings = simulate(config)
     save_recordings(path, recordings)
     typer.echo(f"{len(recordings):,} recordings of {recordings.n_patients:,} patients: {path}")
@@ -75,16 +76,3 @@ def simulate_eeg(
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror or error}") from None
     typer.echo(f"{len(sizes):,} files of {subjects} subjects, {sum(sizes) / 1e6:,.1f} MB: {out}")
-
-
-def _free_path(out: Path, *, overwrite: bool) -> Path:
-    """Return the file to write, its name completed; an existing one only if it may be replaced."""
-    try:
-        if out.is_dir():
-            raise DataError(f"'{out}' is a folder; name the file to write, e.g. recordings.npz")
-        path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-        if path.exists() and not overwrite:
-            raise DataError(f"{path} exists; replace it with --overwrite")
-    except OSError as error:
-        raise DataError(f"cannot write {out}: {error.strerror}") from None
-    return path
