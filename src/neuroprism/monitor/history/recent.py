@@ -239,13 +239,11 @@ class Recent:
     def _keep_tallest(
         self, rows: FloatArray, known: BoolArray, center: FloatArray, found: list[Excursion]
     ) -> None:
-        """Remember the largest rise so far; before there is a centre, above the median of the block."""
-        middle = center
-        unknown = np.isnan(center) & known.any(axis=0)
-        if unknown.any():
-            middle = center.copy()
-            middle[unknown] = np.nanmedian(np.where(known, rows, np.nan)[:, unknown], axis=0)
-        rises = np.where(known, rows - middle, -np.inf)
+        """Remember the largest rise so far; before there is a centre, from one row to the next."""
+        rises = np.where(known, rows - center, -np.inf)
+        for series in np.flatnonzero(np.isnan(center) & known.any(axis=0)).tolist():
+            values = np.concatenate([self.latest[-1:, series], rows[known[:, series], series]])
+            rises[:, series] = np.nanmax(np.diff(values), initial=0.0)
         for spike in filter(is_out_of_the_ordinary, found):
             column = rises[:, spike.series]
             column[column >= spike.value - spike.center] = -np.inf

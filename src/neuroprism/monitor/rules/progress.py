@@ -16,7 +16,7 @@ _NOISES, _HIDDEN = 3.0, 2.0
 _SE_OF_THREE, _SE_OF_EIGHT = 0.67, 0.44
 _LEAST_ROWS, _LEAST_SPARSE_ROWS = 24, 8
 _SPARSE = 5.0
-_TRIFLE = 0.01
+_TRIFLE, _WORTH_LOSING = 0.01, 0.15
 
 
 def share_of_run(history: History) -> float | None:
@@ -69,6 +69,8 @@ def steps_per_row(history: History) -> float:
 def has_lost(course: Course, column: int, *, part: float) -> bool:
     """Tell whether a series has given back a part of what it had gained at its best."""
     best, gained = float(course.best[column]), float(course.start[column] - course.best[column])
+    if not gained > _WORTH_LOSING * abs(float(course.start[column])):
+        return False
     return float(course.now[column]) - best > max(part * gained, 4.0 * noise_of_level(course, column))
 
 

@@ -15,6 +15,9 @@ from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import only_component, spell, total_column
 
 
+_LEAST_PART = 0.1
+
+
 @rule("vanishing_gradient", at="course", needs=("grad_norm",), yields_to=("explosion",))
 def vanishing_gradient(
     history: History,
@@ -60,7 +63,10 @@ def vanishing_gradient(
         return
     if still_falls(course, total):
         return
-    lost = any(has_lost(course, column, part=0.25) for column in range(total + 1))
+    weights = [component.weight for component in history.components]
+    parts = np.abs(course.start[: total + 1] * [*weights, 1.0])
+    matter = [column for column in range(total + 1) if parts[column] >= _LEAST_PART * parts[total]]
+    lost = any(has_lost(course, column, part=0.25) for column in matter)
     if has_improved(course, total, least_gain=least_gain) and not lost:
         return
     yield Alert(
