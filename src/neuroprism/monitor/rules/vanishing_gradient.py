@@ -14,7 +14,6 @@ from neuroprism.monitor.rules.progress import has_had_time, has_improved, has_lo
 from neuroprism.monitor.rules.registry import rule
 from neuroprism.monitor.rules.subjects import only_component, spell, total_column
 
-
 _LEAST_PART = 0.1
 
 
