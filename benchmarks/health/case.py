@@ -167,14 +167,14 @@ class Recording:
         self._steps.append(row)
 
     def epoch(self, val: Mapping[str, float] | None = None, *, total: float | None = None) -> None:
-        """Close an epoch, with validation losses where there are any; `total`: where it is no weighted sum."""
+        """Close an epoch with its validation losses; `total` is theirs where it is no weighted sum."""
         assert self._meta is not None
         weights = self._meta.weights
         rows = [row for row in self._steps if row["epoch"] == self._epoch]
         record: dict[str, Any] = {"epoch": self._epoch, "step": self.n_steps}
         if self._reporting.rate:
             record["lr"] = rows[-1]["lr"]
-        for key in dict.fromkeys(key for row in rows for key in row if key.startswith("loss/")):
+        for key in [key for key in rows[0] if key.startswith("loss/")]:
             values = [row[key] for row in rows if key in row]
             record[f"train/{key.removeprefix('loss/')}"] = sum(values) / len(values)
         if val:

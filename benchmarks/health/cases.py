@@ -18,6 +18,11 @@ TUNING = (
     "tuning_faulty_pace",
     "further_healthy",
     "further_healthy_multi",
+    "further_faulty",
+    "further_faulty_balance",
+    "further_faulty_still",
+    "further_faulty_dead",
+    "further_faulty_course",
 )
 
 

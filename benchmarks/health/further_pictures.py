@@ -200,13 +200,13 @@ def game(seed: int, *, n: int = 6400, saturating: bool = False, every: int = 1, 
             found["maker"] = -F.softplus(seen).mean() if saturating else F.softplus(-seen).mean()
         return found
 
-    weights = {"critic": 1.0, "penalty": penalty, "maker": 1.0}
-    return Task(
-        model=model, losses=losses, train=(real,), weights=weights if penalty else weights | {"penalty": 0.0}
-    )
+    weights = {"critic": 1.0, "maker": 1.0} | ({"penalty": penalty} if penalty else {})
+    return Task(model=model, losses=losses, train=(real,), weights=weights)
 
 
-def student(seed: int, *, n: int = 2400, rate: float = 0.02, contrast: bool = False) -> Task:
+def student(
+    seed: int, *, n: int = 2400, rate: float = 0.02, contrast: bool = False, temperature: float = 0.1
+) -> Task:
     """Return two views of one thing: a student that follows its own average, or one with contrasts."""
     generator = seeded(seed)
     hidden = torch.randn(n + 128, 3, generator=generator)
@@ -221,7 +221,7 @@ def student(seed: int, *, n: int = 2400, rate: float = 0.02, contrast: bool = Fa
     def losses(_: nn.Module, batch: Batch, __: float) -> Losses:
         if contrast:
             a, b = (F.normalize(model["net"](view)) for view in batch)
-            near, same = a @ b.T / 0.1, torch.arange(len(a))
+            near, same = a @ b.T / temperature, torch.arange(len(a))
             return {"contrast": 0.5 * (F.cross_entropy(near, same) + F.cross_entropy(near.T, same))}
         guess = F.normalize(model["guess"](model["net"](batch[0])))
         target = F.normalize(model["late"](batch[1]))

@@ -251,13 +251,22 @@ def flow(seed: int, *, n: int = 2000, narrow: float = 0.05, limit: float = 2.0) 
 
 
 def ratings(
-    seed: int, *, n: int = 4000, rank: int = 4, decay: float = 1e-3, size: int = 60, total: bool = False
+    seed: int,
+    *,
+    n: int = 4000,
+    rank: int = 4,
+    decay: float = 1e-3,
+    size: int = 60,
+    total: bool = False,
+    noise: float = 0.5,
 ) -> Task:
     """Return the factors of a table of ratings, with a penalty on them."""
     generator = seeded(seed)
     left, right = (torch.randn(size, 3, generator=generator) for _ in range(2))
     pairs = torch.randint(0, size, (n + 500, 2), generator=generator)
-    score = (left[pairs[:, 0]] * right[pairs[:, 1]]).sum(1) + 0.5 * torch.randn(n + 500, generator=generator)
+    score = (left[pairs[:, 0]] * right[pairs[:, 1]]).sum(1) + noise * torch.randn(
+        n + 500, generator=generator
+    )
     train, val = split((pairs, score), 500)
     model = nn.ModuleDict({name: nn.Embedding(size, rank) for name in ("left", "right")})
     for table in model.values():
@@ -292,16 +301,23 @@ class GraphNet(nn.Module):
 
 
 def graph(
-    seed: int, *, n: int = 160, hidden: tuple[int, ...] = (16,), labelled: int = 60, dropout: float = 0.3
+    seed: int,
+    *,
+    n: int = 160,
+    hidden: tuple[int, ...] = (16,),
+    labelled: int = 60,
+    dropout: float = 0.3,
+    signal: float = 0.5,
+    inside: float = 0.10,
 ) -> Task:
     """Return the classes of the nodes of a graph, of which some are known; every step sees all of it."""
     generator = seeded(seed)
     y = torch.randint(0, 4, (n,), generator=generator)
-    near = torch.where(y[:, None] == y[None], 0.10, 0.015)
+    near = torch.where(y[:, None] == y[None], inside, 0.015)
     edges = torch.rand(n, n, generator=generator) < near
     adjacency = (edges | edges.T).float() + torch.eye(n)
     adjacency = adjacency / adjacency.sum(1, keepdim=True)
-    x = torch.randn(n, 12, generator=generator) + 0.5 * F.one_hot(y, 12)
+    x = torch.randn(n, 12, generator=generator) + signal * F.one_hot(y, 12)
     model = GraphNet(adjacency, (12, *hidden, 4), dropout=dropout)
     train, val = torch.arange(labelled)[None], torch.arange(labelled, n)[None]
 
