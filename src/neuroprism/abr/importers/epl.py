@@ -113,8 +113,8 @@ def _split(path: Path) -> tuple[_Header, str]:
     levels = _floats(_entry(head, r":LEVELS:([^:\r\n]*)").split(";"), path, "LEVELS")
     if not levels:
         raise DataError(f"{path} is damaged: it states no LEVELS")
-    sample_us = _floats([_entry(head, r"SAMPLE \(.sec\):\s*([^\s]*)")], path, "SAMPLE")
-    rate_hz = _floats([_entry(head, r"REP RATE \(/sec\):\s*([^\s]*)")], path, "REP RATE")
+    sample_us = _floats([_entry(head, r"SAMPLE \(.sec\):[ \t]*([^\s]*)")], path, "SAMPLE")
+    rate_hz = _floats([_entry(head, r"REP RATE \(/sec\):[ \t]*([^\s]*)")], path, "REP RATE")
     return (
         _Header(
             run=_entry(head, r":RUN-(\d+)"),
