@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neuroprism.abr.conditions_kept import KEPT, keep_conditions
 from neuroprism.abr.config import AbrConfig
 from neuroprism.abr.dataset import AbrBatch
 from neuroprism.abr.diffusion import NoiseSchedule, fixed_noise
@@ -60,6 +61,7 @@ class AbrTask(Task[AbrBatch]):
         self.name = config.project.name
         self.scaler = scaler
         self.drop_prob = config.diffusion.cfg.drop_prob
+        self.conditions = keep_conditions(training, scaler)
         self.profile = SignalProfile.fit(training.observed.squeeze(1).numpy(), scaler.sample_rate_hz)
         self.schedule = NoiseSchedule(config.diffusion)
         self.reference = fit_reference(config.loss, training, n_classes=n_classes)
@@ -130,6 +132,7 @@ class AbrTask(Task[AbrBatch]):
             "scaler": self.scaler.state_dict(),
             "class_names": list(self.scaler.class_names),
             "signal_profile": self.profile.state_dict(),
+            KEPT: self.conditions,
             "loss_reference": self.reference.to_dict(),
         }
 
