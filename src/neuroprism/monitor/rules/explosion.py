@@ -132,8 +132,9 @@ def _component_at_fault(history: History) -> tuple[str, dict[str, float]]:
     rises = {}
     for (name, column), component in zip(loss_columns(history), history.components, strict=True):
         best = _levels(history, column)[1]
-        rise = component.weight * (float(np.nanmedian(latest[:, column])) - best)
-        rises[name] = rise if np.isfinite(rise) else 0.0
+        known = [value for value in latest[:, column].tolist() if math.isfinite(value)]
+        rise = component.weight * (_median(known or [math.nan]) - best)
+        rises[name] = rise if math.isfinite(rise) else 0.0
     if len(rises) == 1:
         return next(iter(rises)), rises
     name = max(rises, key=lambda name: rises[name])

@@ -26,7 +26,7 @@ def ratio_drift(
     history: History,
     *,
     severity: Severity = "warning",
-    drift: Annotated[float, Gt(1)] = 1.6,
+    drift: Annotated[float, Gt(1)] = 1.5,
     learnt: Annotated[float, Ge(0)] = 0.3,
     share: Annotated[float, Ge(0)] = 0.1,
     least_steps: Annotated[int, Ge(8)] = 96,

@@ -20,7 +20,7 @@ def slow_step(
     history: History,
     *,
     severity: Severity = "warning",
-    slowdown: Annotated[float, Gt(1)] = 2.5,
+    slowdown: Annotated[float, Gt(1)] = 2.2,
     slow_epochs: Annotated[int, Ge(1)] = 2,
 ) -> Iterator[Alert]:
     """Find steps that take several times as long as in the fastest part of the run, and stay slow.
