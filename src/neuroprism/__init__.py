@@ -15,14 +15,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuroprism.abr.predictor import AbrPredictor
     from neuroprism.figures.training_grid_show import plot_training_progress
     from neuroprism.runs.diagnosis import diagnose
     from neuroprism.runs.load import load_run
 
-__all__ = ["__version__", "diagnose", "load_run", "plot_training_progress"]
+__all__ = ["AbrPredictor", "__version__", "diagnose", "load_run", "plot_training_progress"]
 
 # Loaded when first asked for, so that `import neuroprism.monitor` stays light.
 _PLACES = {
+    "AbrPredictor": "neuroprism.abr.predictor",
     "diagnose": "neuroprism.runs.diagnosis",
     "load_run": "neuroprism.runs.load",
     "plot_training_progress": "neuroprism.figures.training_grid_show",

@@ -180,3 +180,12 @@ def test_an_older_checkpoint_knows_no_look_of_its_signals(rewritten: Any, traine
     assert load_trained(rewritten(task_state=state)).profile is None
     state["signal_profile"] = {"mean": []}
     assert "not the state of a signal profile" in refusal(rewritten(task_state=state))
+
+
+def test_sections_that_concern_training_only_may_be_of_another_version(
+    rewritten: Any, trained_run: Any
+) -> None:
+    config = load_checkpoint(trained_run.best).config
+    config["monitoring"]["rules"]["earlier_rule"] = {"patience": 3}
+    config["training"]["earlier_key"] = 1
+    assert load_trained(rewritten(config=config)).config.model == load_trained(trained_run.best).config.model

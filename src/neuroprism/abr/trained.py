@@ -25,6 +25,7 @@ from neuroprism.train.hardware import choose_device
 
 Weights = Literal["selected", "last"]
 
+_SECTIONS = ("project", "data", "model", "diffusion", "loss")
 _FILES: dict[Weights, tuple[str, ...]] = {"selected": ("best.pt", "last.pt"), "last": ("last.pt",)}
 
 
@@ -37,7 +38,8 @@ class TrainedAbr:
     network
         In evaluation mode, with averaged weights where the run kept an average.
     config
-        Configuration of the run.
+        Configuration of the run: project, data, model, diffusion and loss; the sections that only concern
+        training are at their defaults.
     scaler
         Standardisation of signals, conditions and targets, fitted on the training split.
     schedule
@@ -266,9 +268,14 @@ def _profile(path: Path, checkpoint: Checkpoint) -> SignalProfile | None:
 
 
 def _config(path: Path, checkpoint: Checkpoint) -> AbrConfig:
-    source = f"checkpoint {path}"
+    # How a network was watched and where it was trained does not matter for its use, and such keys change.
+    parts = [
+        (name, checkpoint.config[name], f"checkpoint {path}")
+        for name in _SECTIONS
+        if name in checkpoint.config
+    ]
     try:
-        return load(AbrConfig, overrides=[(name, part, source) for name, part in checkpoint.config.items()])
+        return load(AbrConfig, overrides=parts)
     except ConfigError as error:
         raise DataError(f"{error}; another version of neuroprism wrote it") from None
 

@@ -25,6 +25,7 @@ from neuroprism.cli import (
     import_abr,
     import_lmdb,
     plot,
+    predict,
     prepare,
     simulate,
     suggest_weights,
@@ -53,6 +54,7 @@ app.add_typer(import_abr.app, name="import")
 app.command("import-lmdb", no_args_is_help=True)(import_lmdb.import_lmdb)
 app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
+app.command("predict", no_args_is_help=True)(predict.predict)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("diagnose", no_args_is_help=True)(diagnose.diagnose)
 app.command("suggest-weights", no_args_is_help=True)(suggest_weights.suggest_weights)

@@ -1,0 +1,229 @@
+"""What a network says of recordings: values with intervals, in their units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+STATEMENT = "Research software, not a medical device: not for diagnosis or treatment of patients."
+
+PRESENT_FROM = 0.5
+"""Probability from which wave V counts as present."""
+
+INTERVAL_Z = 1.959964
+"""Standard deviations on either side of a normal interval of 95 %."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A value for each recording, (N,), with its interval of 95 %; bounds are NaN where there is none."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def normal(cls, mean: Floats, sd: Floats) -> Estimate:
+        """Return the interval of a normal distribution."""
+        return cls(value=mean, low=mean - INTERVAL_Z * sd, high=mean + INTERVAL_Z * sd)
+
+    @property
+    def sd(self) -> Floats:
+        """Standard deviation, (N,)."""
+        return (self.high - self.low) / (2 * INTERVAL_Z)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarThreshold:
+    """Threshold of one ear from its recordings at several levels, in two ways.
+
+    Attributes
+    ----------
+    ear_id
+        Patient and ear.
+    rows
+        Places of its recordings.
+    levels_db_nhl
+        Levels that were tested, increasing.
+    threshold_db_nhl, low_db_nhl, high_db_nhl
+        Mean of the thresholds of the single recordings, each weighted by the inverse of its variance. The
+        interval of 95 % holds however much the errors of one ear's recordings have in common.
+    lowest_level_with_v_db_nhl
+        Lowest level at which wave V counts as present; None where it is at no level.
+    v_missing_above
+        Whether wave V counts as absent at a level above that one.
+    """
+
+    ear_id: str
+    rows: tuple[int, ...]
+    levels_db_nhl: tuple[float, ...]
+    threshold_db_nhl: float
+    low_db_nhl: float
+    high_db_nhl: float
+    lowest_level_with_v_db_nhl: float | None
+    v_missing_above: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbrPredictions:
+    """Predictions for N recordings.
+
+    Attributes
+    ----------
+    patient_id, ear
+        Whose ear, (N,).
+    conditions
+        Age, level and rate as the network was given them, (N,) each; NaN: not known.
+    v_probability
+        Probability that wave V is present, (N,).
+    latency_ms, amplitude_uv
+        Of wave V, provided that it is present; amplitude from peak to following trough.
+    threshold_db_nhl
+        Of the ear, from the single recording.
+    class_names, class_probability
+        Hearing classes of the training data and their probabilities, (N, K).
+    denoised_uv
+        Responses without noise, (N, T), in the unit of the signals; None where they were not asked for.
+    time_ms
+        Time of each sample after the stimulus, (T,).
+    ears
+        Thresholds of the ears of which there is more than one level.
+    unlike_training
+        In what each recording is unlike the training data; empty: in nothing that was looked at.
+    notes
+        What was done to the recordings, and what the numbers cannot say.
+    provenance
+        Where the weights come from.
+    statement
+        What the numbers are not for.
+
+    Examples
+    --------
+    >>> predictions.latency_ms.value  # doctest: +SKIP
+    """
+
+    patient_id: NDArray[np.str_]
+    ear: NDArray[np.str_]
+    conditions: Mapping[str, Floats]
+    v_probability: Floats
+    latency_ms: Estimate
+    amplitude_uv: Estimate
+    threshold_db_nhl: Estimate
+    class_names: tuple[str, ...]
+    class_probability: Floats
+    time_ms: Floats
+    ears: tuple[EarThreshold, ...]
+    unlike_training: tuple[str, ...]
+    notes: tuple[str, ...]
+    provenance: Mapping[str, str | int]
+    denoised_uv: NDArray[np.float32] | None = None
+    statement: str = STATEMENT
+
+    def __len__(self) -> int:
+        return len(self.v_probability)
+
+    @property
+    def v_present(self) -> NDArray[np.bool_]:
+        """Where wave V counts as present, (N,)."""
+        present: NDArray[np.bool_] = self.v_probability >= PRESENT_FROM
+        return present
+
+    @property
+    def hearing_class(self) -> NDArray[np.str_]:
+        """Name of the most probable class, (N,)."""
+        names: NDArray[np.str_] = np.asarray(self.class_names)[self.class_probability.argmax(axis=1)]
+        return names
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a table with the units in its names; None where a value does not apply.
+
+        Latency and amplitude stand only where wave V counts as present.
+        """
+        ears = {row: ear for ear in self.ears for row in ear.rows}
+        found = [ears.get(row) for row in range(len(self))]
+        table: dict[str, list[Any]] = {
+            "recording": list(range(1, len(self) + 1)),
+            "patient_id": self.patient_id.tolist(),
+            "ear": self.ear.tolist(),
+            **{name: _plain(values) for name, values in self.conditions.items()},
+            "wave_v_probability": _plain(self.v_probability),
+            "wave_v_present": self.v_present.tolist(),
+            **_bounds("wave_v_latency", "ms", self.latency_ms, self.v_present),
+            **_bounds("wave_v_amplitude", "uv", self.amplitude_uv, self.v_present),
+            "hearing_class": self.hearing_class.tolist(),
+        }
+        for name, values in zip(self.class_names, self.class_probability.T, strict=True):
+            table[f"probability_{name}"] = _plain(values)
+        table |= _bounds("threshold", "db_nhl", self.threshold_db_nhl, np.ones(len(self), dtype=np.bool_))
+        for ending in ("threshold_db_nhl", "low_db_nhl", "high_db_nhl"):
+            name = "ear_threshold_" + ending.removeprefix("threshold_")
+            table[name] = _plain([np.nan if ear is None else getattr(ear, ending) for ear in found])
+        table["ear_lowest_level_with_v_db_nhl"] = [
+            None if ear is None else ear.lowest_level_with_v_db_nhl for ear in found
+        ]
+        table["unlike_training"] = list(self.unlike_training)
+        return table
+
+
+def ear_thresholds(
+    ear_id: NDArray[np.str_],
+    known: NDArray[np.bool_],
+    level_db_nhl: Floats,
+    v_probability: Floats,
+    threshold_db_nhl: Estimate,
+) -> tuple[EarThreshold, ...]:
+    """Return the threshold of every ear that is known and was recorded at more than one level.
+
+    Where a level was recorded several times, the mean probability of wave V counts.
+    """
+    found = []
+    for name in np.unique(ear_id[known]):
+        rows = np.flatnonzero(known & (ear_id == name))
+        levels, place = np.unique(level_db_nhl[rows], return_inverse=True)
+        if len(levels) < 2:
+            continue
+        probability = np.bincount(place, weights=v_probability[rows]) / np.bincount(place)
+        present = probability >= PRESENT_FROM
+        lowest = int(present.argmax()) if present.any() else None
+        value, low, high = _combine(threshold_db_nhl.value[rows], threshold_db_nhl.sd[rows])
+        found.append(
+            EarThreshold(
+                ear_id=str(name),
+                rows=tuple(rows.tolist()),
+                levels_db_nhl=tuple(levels.tolist()),
+                threshold_db_nhl=value,
+                low_db_nhl=low,
+                high_db_nhl=high,
+                lowest_level_with_v_db_nhl=None if lowest is None else float(levels[lowest]),
+                v_missing_above=lowest is not None and not bool(present[lowest:].all()),
+            )
+        )
+    return tuple(found)
+
+
+def _combine(value: Floats, sd: Floats) -> tuple[float, float, float]:
+    """Return the mean weighted by inverse variance, and bounds that need no independent errors.
+
+    A weighted mean ``sum w x`` has an SD of at most ``sum w sd`` whatever the correlation of its parts.
+    """
+    if np.isnan(sd).any():
+        return float(value.mean()), np.nan, np.nan
+    weight = sd**-2 / (sd**-2).sum()
+    mean, spread = float((weight * value).sum()), float((weight * sd).sum())
+    return mean, mean - INTERVAL_Z * spread, mean + INTERVAL_Z * spread
+
+
+def _bounds(name: str, unit: str, estimate: Estimate, where: NDArray[np.bool_]) -> dict[str, list[Any]]:
+    parts = {f"{name}_{unit}": "value", f"{name}_low_{unit}": "low", f"{name}_high_{unit}": "high"}
+    return {key: _plain(np.where(where, getattr(estimate, part), np.nan)) for key, part in parts.items()}
+
+
+def _plain(values: Any) -> list[float | None]:
+    """Return numbers, None for NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]
