@@ -37,11 +37,31 @@ class _Entry:
     missed: int = 0
 
 
+@dataclass
+class _Unconfirmed:
+    """A finding that has not yet stood long enough.
+
+    Attributes
+    ----------
+    first_seen
+        Step at which it was first found.
+    count
+        Moments in a row in which it was found.
+    seen
+        Whether it was found since the last moment passed.
+    """
+
+    first_seen: int
+    count: int = 0
+    seen: bool = False
+
+
 class AlertBook:
     """Keeps the open alerts, one per rule, kind and component."""
 
     def __init__(self) -> None:
         self._open: dict[_Key, _Entry] = {}
+        self._unconfirmed: dict[_Key, _Unconfirmed] = {}
 
     def open_alerts(self) -> list[Alert]:
         """Return the alerts that last."""
@@ -56,8 +76,8 @@ class AlertBook:
             for alert in self.open_alerts()
         )
 
-    def see(self, rule: Rule, found: Alert, *, step: int) -> Alert | None:
-        """Enter what a rule found; return the alert where it is new or more severe than before.
+    def see(self, rule: Rule, found: Alert, *, step: int, ended: bool = False) -> Alert | None:
+        """Enter what a rule found; return the alert where it is new and confirmed, or more severe.
 
         Parameters
         ----------
@@ -67,12 +87,19 @@ class AlertBook:
             What it found.
         step
             Where the run is; a finding that says itself when it was seen is believed.
+        ended
+            Nothing comes after this that could confirm a finding.
         """
         found.first_seen = step if found.first_seen is None else found.first_seen
         found.last_seen = step if found.last_seen is None else found.last_seen
         key = (found.rule, found.kind, found.component)
         entry = self._open.get(key)
         if entry is None:
+            waiting = self._unconfirmed.setdefault(key, _Unconfirmed(first_seen=found.first_seen))
+            waiting.count, waiting.seen = waiting.count + 1, True
+            if waiting.count < rule.confirm and not ended:
+                return None
+            found.first_seen = self._unconfirmed.pop(key).first_seen
             self._open[key] = _Entry(alert=found, quiet=rule.quiet, passed=found.first_seen - 1)
             return found
         alert = entry.alert
@@ -86,6 +113,12 @@ class AlertBook:
     def pass_by(self, names: Iterable[str], *, step: int) -> list[Alert]:
         """Let a moment pass for the alerts of these rules; return the alerts that it closes."""
         closed, asked = [], set(names)
+        for key, waiting in list(self._unconfirmed.items()):
+            if key[0] in asked:
+                if waiting.seen:
+                    waiting.seen = False
+                else:
+                    del self._unconfirmed[key]
         for key, entry in list(self._open.items()):
             if entry.alert.rule not in asked:
                 continue
@@ -98,9 +131,9 @@ class AlertBook:
                 closed.append(entry.alert)
         return closed
 
-    def state_dict(self) -> list[dict[str, Any]]:
-        """Return the open alerts as plain values."""
-        return [
+    def state_dict(self) -> dict[str, Any]:
+        """Return the open alerts and what waits to be confirmed, as plain values."""
+        alerts = [
             {
                 "alert": msgspec.to_builtins(entry.alert),
                 "quiet": entry.quiet,
@@ -109,11 +142,19 @@ class AlertBook:
             }
             for entry in self._open.values()
         ]
+        waiting = [
+            [list(key), entry.first_seen, entry.count, entry.seen] for key, entry in self._unconfirmed.items()
+        ]
+        return {"alerts": alerts, "unconfirmed": waiting}
 
-    def load_state_dict(self, state: Iterable[Mapping[str, Any]]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state_dict`."""
         self._open = {}
-        for saved in state:
+        self._unconfirmed = {
+            (key[0], key[1], key[2]): _Unconfirmed(first_seen=first_seen, count=count, seen=seen)
+            for key, first_seen, count, seen in state["unconfirmed"]
+        }
+        for saved in state["alerts"]:
             alert = msgspec.convert(saved["alert"], Alert, strict=False)
             numbers = {name: int(saved[name]) for name in ("quiet", "passed", "missed")}
             self._open[alert.rule, alert.kind, alert.component] = _Entry(alert=alert, **numbers)

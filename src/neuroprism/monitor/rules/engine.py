@@ -142,7 +142,7 @@ class RuleEngine:
         history = self._history(**newest)
         for rule in asked:
             for alert in self._ask(rule, history):
-                if (changed := self._book.see(rule, alert, step=step)) is not None:
+                if (changed := self._book.see(rule, alert, step=step, ended=history.ended)) is not None:
                     self._written[id(changed)] = changed.count
                     yield changed
         if closing:

@@ -21,6 +21,7 @@ def rule(
     *,
     at: Moment | tuple[Moment, ...] = ("window", "epoch"),
     needs: tuple[Need, ...] = (),
+    confirm: int = 1,
     quiet: int = 3,
     yields_to: tuple[str, ...] = (),
 ) -> Callable[[Judge], Rule]:

@@ -38,6 +38,8 @@ class Rule:
         When it is asked.
     needs
         Without which it can find nothing: said in the report of what was not checked.
+    confirm
+        Moments in a row in which a finding must stand before an alert is raised.
     quiet
         Moments without a finding after which an alert is closed.
     yields_to
@@ -51,6 +53,7 @@ class Rule:
     judge: Judge
     moments: frozenset[Moment] = frozenset({"window", "epoch"})
     needs: tuple[Need, ...] = ()
+    confirm: int = 1
     quiet: int = 3
     yields_to: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -31,7 +31,9 @@ _N_VALIDATIONS = 3
 _LONG, _LARGE_SHARE = 96, 0.4
 
 
-@rule("stall", at="course", yields_to=("non_finite", "explosion", "vanishing_gradient", "lr_frozen"))
+@rule(
+    "stall", at="course", confirm=2, yields_to=("non_finite", "explosion", "vanishing_gradient", "lr_frozen")
+)
 def stall(
     history: History,
     *,

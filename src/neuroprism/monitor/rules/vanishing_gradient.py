@@ -17,7 +17,7 @@ from neuroprism.monitor.rules.subjects import only_component, spell, total_colum
 _LEAST_PART = 0.1
 
 
-@rule("vanishing_gradient", at="course", needs=("grad_norm",), yields_to=("explosion",))
+@rule("vanishing_gradient", at="course", confirm=2, needs=("grad_norm",), yields_to=("explosion",))
 def vanishing_gradient(
     history: History,
     *,
