@@ -61,8 +61,8 @@ def test_recordings_without_numbers_and_flat_ones_are_named(traces: np.ndarray) 
 )
 def test_another_unit_is_noticed(traces: np.ndarray, factor: float, guess: str) -> None:
     assert guess in refusal(traces * factor)
-    with pytest.raises(UnknownNameError, match="did you mean 'uV'"):
-        unlabelled(traces, sample_rate_hz=1.0, unit="uv")
+    with pytest.raises(UnknownNameError, match="unknown unit 'volt'"):
+        unlabelled(traces, sample_rate_hz=1.0, unit="volt")
 
 
 def test_a_set_that_lost_its_scale_has_no_unit_to_check(traces: np.ndarray) -> None:

@@ -129,6 +129,7 @@ def test_wrong_words(checkpoint: str, data_file: Path, refused: Any, tmp_path: P
     assert "must end in .csv or .json" in refused.command(*words, "--out", "p.xlsx")
     assert "selected or last, not 'best'" in refused.command(*words, "--weights", "best")
     assert "--unit is for tables" in refused.command(*words, "--unit", "V")
+    assert "--window-start-ms is for tables" in refused.command(*words, "--window-start-ms", "0")
     assert "'tpu'" in refused.command(*words, "--device", "tpu")
     assert "age_years is -1" in refused.command(*words, "--age", "-1")
     assert "no recordings at" in refused.command("predict", checkpoint, str(tmp_path / "none.npz"))

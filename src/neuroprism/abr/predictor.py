@@ -106,7 +106,7 @@ class AbrPredictor:
             given = recordings
         else:
             given = unlabelled(
-                recordings, sample_rate_hz=sample_rate_hz, start_ms=start_ms or 0.0, unit=unit or "uV"
+                recordings, sample_rate_hz=sample_rate_hz, start_ms=start_ms or 0.0, unit=unit or "uv"
             )
         check_traces(given)
         replaced = _replaced(given, conditions)

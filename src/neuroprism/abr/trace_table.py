@@ -21,7 +21,7 @@ EARS = {"l": "L", "left": "L", "r": "R", "right": "R", "": UNKNOWN_EAR, UNKNOWN_
 
 
 def read_traces(
-    path: Path, *, sample_rate_hz: float | None = None, start_ms: float | None = None, unit: str = "uV"
+    path: Path, *, sample_rate_hz: float | None = None, start_ms: float | None = None, unit: str = "uv"
 ) -> AbrRecordings:
     """Read traces and what is known of them.
 

@@ -13,8 +13,8 @@ from neuroprism.abr.columns import COLUMNS, WAVES
 from neuroprism.abr.recordings import PLAUSIBLE_SD_UV, AbrRecordings
 from neuroprism.core.errors import DataError, UnknownNameError
 
-UNITS_UV = {"uV": 1.0, "nV": 1e-3, "mV": 1e3, "V": 1e6}
-"""Microvolt in each unit that a trace may be given in."""
+UNITS_UV = {"uv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
+"""Microvolt in each unit that a trace may be given in; upper and lower case are the same."""
 
 GIVEN = ("age_years", "level_db_nhl", "rate_hz", "fmp", "residual_noise_uv")
 """What may be given beside a trace, by the name of its array."""
@@ -28,7 +28,7 @@ def unlabelled(
     *,
     sample_rate_hz: float | None,
     start_ms: float = 0.0,
-    unit: str = "uV",
+    unit: str = "uv",
     patient_id: ArrayLike = "",
     ear: ArrayLike = UNKNOWN_EAR,
 ) -> AbrRecordings:
@@ -58,7 +58,7 @@ def unlabelled(
         raise DataError("the traces are not a table of numbers, recordings x samples") from None
     if signal.ndim != 2 or signal.size == 0:
         raise DataError("there is no recording: the traces are empty or no table recordings x samples")
-    if unit not in UNITS_UV:
+    if unit.casefold() not in UNITS_UV:
         raise UnknownNameError("unit", unit, UNITS_UV)
     rate_hz = _sample_rate(sample_rate_hz)
     if not np.isfinite(start_ms):
@@ -68,7 +68,7 @@ def unlabelled(
     no_waves = np.full((n, len(WAVES)), np.nan, dtype=np.float32)
     no = np.zeros(n, dtype=np.bool_)
     return AbrRecordings(
-        signal_uv=(signal * UNITS_UV[unit]).astype(np.float32),
+        signal_uv=(signal * UNITS_UV[unit.casefold()]).astype(np.float32),
         level_db_nhl=unknown,
         rate_hz=unknown,
         age_years=unknown,

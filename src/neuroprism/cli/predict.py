@@ -48,10 +48,12 @@ def predict(
     ] = None,
     start_ms: Annotated[
         float | None,
-        typer.Option("--start-ms", help="Time of the first sample of a table; 0 unless given.", metavar="MS"),
+        typer.Option(
+            "--window-start-ms", help="Time of the first sample of a table; 0 unless given.", metavar="MS"
+        ),
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Unit of a table: uV (unless given), nV, mV or V.", metavar="UNIT")
+        str | None, typer.Option(help="Unit of a table: uv (unless given), nv, mv or v.", metavar="UNIT")
     ] = None,
     weights: Annotated[
         str, typer.Option(help="Of a run folder: selected or last.", metavar="WHICH")
@@ -93,6 +95,9 @@ def predict(
     typer.echo(found.statement)
 
 
+_TABLE_OPTIONS = {"sample_rate_hz": "--sample-rate-hz", "start_ms": "--window-start-ms", "unit": "--unit"}
+
+
 def _read(path: Path, **table: Any) -> AbrRecordings:
     if path.suffix == ".csv":
         from neuroprism.abr.trace_table import read_traces
@@ -103,7 +108,7 @@ def _read(path: Path, **table: Any) -> AbrRecordings:
 
     for name, value in table.items():
         if value is not None:
-            raise UserError(f"--{name.replace('_', '-')} is for tables (.csv); {path} says its own")
+            raise UserError(f"{_TABLE_OPTIONS[name]} is for tables (.csv); {path} says its own")
     return read_file(path)
 
 
