@@ -43,10 +43,10 @@ def read_table(source: Path, declared: Declared) -> Readings:
     found = named_columns(others, declared.columns, source)
     if table.empty:
         raise DataError(f"{source} holds no recording")
+    level_db = _levels(table, found, declared, source)
     sample_rate_hz = declared.need("sample_rate_hz", source)
     unit = declared.need("unit", source)
     start_ms = declared.need("window_start_ms", source)
-    level_db = _levels(table, found, declared, source)
     level_unit = declared.need("level_unit", source)
     columns = _simple_columns(table, found, source)
     columns |= {"polarity": _polarity(table, found, declared, source)}
@@ -122,7 +122,12 @@ def _column(table: pd.DataFrame, name: str, source: Path) -> Floats:
 def _levels(table: pd.DataFrame, found: dict[str, str], declared: Declared, source: Path) -> Floats:
     if "level_db" in found:
         return _column(table, found["level_db"], source)
-    return np.full(len(table), float(declared.need("level_db", source)))
+    if declared.level_db is None:
+        raise DataError(
+            f"{source} has no column 'level_db'; say which one is the level with --map THEIRS=level_db, "
+            "or declare one level for all with --level-db"
+        )
+    return np.full(len(table), declared.level_db)
 
 
 def _polarity(
