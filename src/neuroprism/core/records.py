@@ -134,6 +134,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         Start times of this run: the first start and every resume.
     config_hash
         SHA-256 of the resolved configuration, empty without one.
+    n_epochs, steps_per_epoch
+        Planned; None where the loop did not say.
     """
 
     id: str
@@ -153,6 +155,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     config_hash: str = ""
     n_epochs: int | None = None
+    steps_per_epoch: int | None = None
     message: str | None = None
 
 

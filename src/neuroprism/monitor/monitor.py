@@ -133,8 +133,7 @@ class Monitor(Closable):
             raise ValueError("log_frequency must be at least 1 and flush_seconds at least 0")
         self.components = as_components(components)
         self.folder = Path(folder)
-        self.n_steps = 0
-        self.epoch_number = 1
+        self.n_steps, self.epoch_number = 0, 1
         self._log_frequency, self._flush_seconds = log_frequency, flush_seconds
         self._pending = PendingSteps(self.components)
         if sinks is None:
@@ -153,6 +152,7 @@ class Monitor(Closable):
             name=name or self.folder.resolve().name,
             task=task,
             n_epochs=n_epochs,
+            steps_per_epoch=steps_per_epoch,
             config=config,
             seed=seed,
             resume=resume,

@@ -25,6 +25,7 @@ def run_card(
     name: str,
     task: str,
     n_epochs: int | None,
+    steps_per_epoch: int | None,
     config: Mapping[str, Any] | None,
     seed: int | None,
     resumed: bool,
@@ -50,6 +51,7 @@ def run_card(
         versions=run_identity.versions(),
         config_hash=_hash(config),
         n_epochs=n_epochs,
+        steps_per_epoch=steps_per_epoch,
     )
     if not resumed:
         return run

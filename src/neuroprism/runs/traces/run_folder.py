@@ -45,7 +45,7 @@ def read_run_folder(folder: Path) -> Trace:
             card.components,
             config,
             n_epochs=card.n_epochs,
-            steps_per_epoch=_steps_per_epoch(looked) if "training" in config else None,
+            steps_per_epoch=card.steps_per_epoch,
         ),
         steps=steps,
         events=looked,
@@ -54,9 +54,3 @@ def read_run_folder(folder: Path) -> Trace:
         config=config,
         alerts=tuple(event for event in events if isinstance(event, Alert)),
     )
-
-
-def _steps_per_epoch(events: tuple[EpochRecord | Gradients, ...]) -> int | None:
-    """Return what the loop of this project knew of its epochs from the beginning."""
-    first = next((event for event in events if isinstance(event, EpochRecord)), None)
-    return None if first is None or not first.epoch else first.step // first.epoch or None
