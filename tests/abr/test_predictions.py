@@ -161,3 +161,18 @@ def test_targets_are_checked_before(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="is a folder"):
         check_target(tmp_path / "folder.csv", overwrite=True)
+
+
+def test_without_known_ears_there_is_no_series() -> None:
+    nobody = np.zeros(2, dtype=bool)
+    level = np.array([40.0, 60.0])
+    assert ear_thresholds(np.array(["", ""]), nobody, level, np.zeros(2), estimate([1.0, 2.0])) == ()
+
+
+def test_recordings_of_ears_may_stand_in_any_order() -> None:
+    level, value = np.array([40.0, 60.0, 80.0, 65.0]), estimate([10.0, 50.0, 20.0, 60.0])
+    ears = ear_thresholds(np.array(["b", "a", "b", "a"]), np.ones(4, dtype=bool), level, np.ones(4), value)
+    assert [(ear.ear_id, ear.rows, ear.threshold_db_nhl) for ear in ears] == [
+        ("a", (1, 3), 55.0),
+        ("b", (0, 2), 15.0),
+    ]

@@ -183,8 +183,10 @@ def ear_thresholds(
     Where a level was recorded several times, the mean probability of wave V counts.
     """
     found = []
-    for name in np.unique(ear_id[known]):
-        rows = np.flatnonzero(known & (ear_id == name))
+    places = np.flatnonzero(known)
+    names, owner = np.unique(ear_id[places], return_inverse=True)
+    places = places[np.argsort(owner, kind="stable")]
+    for name, rows in zip(names, np.split(places, np.cumsum(np.bincount(owner))[:-1]), strict=False):
         levels, place = np.unique(level_db_nhl[rows], return_inverse=True)
         if len(levels) < 2:
             continue
