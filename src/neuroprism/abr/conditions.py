@@ -118,7 +118,9 @@ def warnings_about(trained: TrainedAbr, conditions: Mapping[str, NDArray[np.floa
             continue
         low, high = trained.condition_ranges[name]
         unit = f" {UNITS[name]}".rstrip()
-        outside = known[(known < low) | (known > high)]
+        # Stored conditions were rounded.
+        slack = 1e-5 * max(abs(low), abs(high))
+        outside = known[(known < low - slack) | (known > high + slack)]
         if len(outside):
             what = f"{WORDS[name]} {_span(outside)}{unit}"
             lines.append(

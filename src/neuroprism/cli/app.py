@@ -22,6 +22,7 @@ from neuroprism.cli import (
     diagnose,
     export,
     finetune,
+    generate,
     import_abr,
     import_lmdb,
     plot,
@@ -54,6 +55,7 @@ app.add_typer(import_abr.app, name="import")
 app.command("import-lmdb", no_args_is_help=True)(import_lmdb.import_lmdb)
 app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
+app.command("generate", no_args_is_help=True)(generate.generate)
 app.command("predict", no_args_is_help=True)(predict.predict)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("diagnose", no_args_is_help=True)(diagnose.diagnose)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neuroprism.cli.plot_recordings import plot_recordings
 from neuroprism.core.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -22,17 +23,29 @@ def plot(
     what: Annotated[
         list[str],
         typer.Argument(
-            help="A run folder or training_log.json; or the word abr and a file of recordings (.npz).",
-            metavar="RUN | abr DATA",
+            help="A run folder or training_log.json; or the word abr and a file of recordings (.npz) "
+            "or an ABR run.",
+            metavar="RUN | abr DATA | abr RUN",
             show_default=False,
         ),
     ],
+    figure: Annotated[
+        str,
+        typer.Option(
+            help="Of recordings: level-series, latency-intensity, class-averages or generated.",
+            metavar="NAME",
+        ),
+    ] = "level-series",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Recordings beside generated ones; those of the run unless given.", metavar="FILE"),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option("--save", "--out", help="Picture to write: .png, .pdf or .svg.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Draw the training progress of a RUN, or with `abr DATA` recordings of each hearing class.
+    """Draw the training progress of a RUN, or with `abr` recordings, or those of an ABR run.
 
     Without --save the picture of a run goes to its folder, as figures/training_progress.png,
     and that of recordings beside their file.
@@ -41,21 +54,13 @@ def plot(
         raise UserError(f"--save {save}: the name must end in {', '.join(FORMATS)}")
     first, *others = what
     if first == RECORDINGS and len(others) == 1:
-        _write(*_recordings(Path(others[0]), save))
+        _write(*plot_recordings(Path(others[0]), figure, against, save))
     elif others:
         raise UserError(f"plot takes one RUN, or 'abr' and DATA; not {' '.join(what)}")
     elif first == RECORDINGS and not Path(first).exists():
         raise UserError("plot abr needs DATA, a file of recordings (there is no run folder 'abr' either)")
     else:
         _write(*_run(Path(first), save))
-
-
-def _recordings(data: Path, save: Path | None) -> tuple[Figure, Path]:
-    from neuroprism.abr.level_series import example_series
-    from neuroprism.abr.source import read_file
-    from neuroprism.figures import plot_level_series
-
-    return plot_level_series(example_series(read_file(data))), save or data.with_suffix(".png")
 
 
 def _run(path: Path, save: Path | None) -> tuple[Figure, Path]:
