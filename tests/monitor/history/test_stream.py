@@ -56,9 +56,10 @@ def test_windows_may_end_anywhere(
 
 
 def test_moments_do_not_depend_on_windows(pair: Pair, two_losses: MakeLosses, cut: Cut) -> None:
-    window = two_losses(losses(2000))
+    n = 5000
+    window = two_losses(losses(n))
     moments = []
-    for places in ([], range(0, 2000, 7), [1, 2, 3, 1999]):
+    for places in ([], range(0, n, 7), [1, 2, 3, n - 1]):
         stream, seen = Stream(pair), []
         for part in cut(window, places):
             for piece in stream.pieces(part):
@@ -68,7 +69,7 @@ def test_moments_do_not_depend_on_windows(pair: Pair, two_losses: MakeLosses, cu
     assert moments[0] == moments[1] == moments[2]
     rows = [row for row, _, _ in moments[0]]
     assert rows[0] == 8
-    assert max(np.diff(rows)) <= 128
+    assert max(np.diff(rows)) == 256
     assert any(is_course for _, is_course, _ in moments[0])
 
 
@@ -137,6 +138,29 @@ def test_absent_components_and_non_finite_values_enter_nothing(pair: Pair, two_l
     stream = absorbed(Stream(pair), [two_losses(values, absent=absent)])
     assert stream.curve.counts(complete=False)[:, :2].sum(axis=0).tolist() == [128, 128]
     assert set(stream.curve.highs()[:, :2].max(axis=0)) == {1.0}
+
+
+def test_first_values_of_every_series_are_those_that_are_known(
+    pair: Pair, two_losses: MakeLosses, cut: Cut
+) -> None:
+    values = np.arange(1.0, 201.0).reshape(100, 2)
+    absent = np.zeros((100, 2))
+    absent[:, 0] = np.arange(100) % 3 != 2
+    absent[:, 1] = np.arange(100) < 60
+    for places in ([], range(100), [7, 8, 9, 61]):
+        stream = absorbed(Stream(pair), cut(two_losses(values, absent=absent), places))
+        assert stream.first.shape == (8, 6)
+        np.testing.assert_array_equal(stream.first[:, 0], values[2:26:3, 0])
+        np.testing.assert_array_equal(stream.first[:, 1], values[60:68, 1])
+        assert np.isnan(stream.first[:, stream.index(GRAD_NORM)]).all()
+
+
+def test_fewer_first_values_leave_nan(pair: Pair, two_losses: MakeLosses) -> None:
+    absent = np.zeros((16, 2))
+    absent[:, 1] = np.arange(16) % 3 != 0
+    stream = absorbed(Stream(pair), [two_losses(np.ones((16, 2)), absent=absent)])
+    assert stream.first[:, 1].tolist()[:6] == [1.0] * 6
+    assert np.isnan(stream.first[6:, 1]).all()
 
 
 def test_rows_that_complete_no_block_wait_until_the_end(pair: Pair, two_losses: MakeLosses) -> None:

@@ -114,3 +114,88 @@ def test_a_saved_book_goes_on_in_the_middle_of_a_quiet_time() -> None:
     other.load_state_dict(json.loads(json.dumps(book.state_dict())))
     assert other.open_alerts() == book.open_alerts()
     assert other.pass_by(["r"], step=40) == book.pass_by(["r"], step=40) != []
+
+
+PATIENT = Rule(name="r", judge=lambda history: [], confirm=3)
+
+
+def test_a_finding_is_raised_only_after_its_moments_in_a_row() -> None:
+    book = AlertBook()
+    for step in (10, 20):
+        assert book.see(PATIENT, found(), step=step) is None
+        assert book.pass_by(["r"], step=step) == []
+        assert book.open_alerts() == []
+        assert not book.explains(["k"], "a")
+    alert = found()
+    assert book.see(PATIENT, alert, step=30) is alert
+    assert (alert.first_seen, alert.last_seen, alert.state) == (10, 30, "open")
+    assert book.open_alerts() == [alert]
+    assert book.see(PATIENT, found(), step=40) is None
+    assert (alert.first_seen, alert.last_seen) == (10, 40)
+
+
+def test_a_quiet_moment_forgets_what_was_not_confirmed() -> None:
+    book = AlertBook()
+    for step in (10, 20, 40, 50):
+        assert book.see(PATIENT, found(), step=step) is None
+        book.pass_by(["r"], step=step)
+        if step == 20:
+            assert book.pass_by(["r"], step=30) == []
+    alert = book.see(PATIENT, found(), step=60)
+    assert alert is not None
+    assert alert.first_seen == 40
+
+
+def test_moments_of_other_rules_forget_nothing() -> None:
+    book = AlertBook()
+    for step in (10, 20):
+        book.see(PATIENT, found(), step=step)
+        book.pass_by(["r"], step=step)
+        book.pass_by(["other"], step=step + 5)
+    alert = book.see(PATIENT, found(), step=30)
+    assert alert is not None
+    assert alert.first_seen == 10
+
+
+def test_components_and_kinds_are_confirmed_apart() -> None:
+    book = AlertBook()
+    for step, component in ((10, "a"), (20, "a"), (20, "b"), (30, "b")):
+        assert book.see(PATIENT, found(component=component), step=step) is None
+    assert book.see(PATIENT, found(kind="l"), step=30) is None
+    assert book.see(PATIENT, found(component="a"), step=30) is not None
+    assert [alert.component for alert in book.open_alerts()] == ["a"]
+
+
+def test_at_the_end_one_moment_is_enough() -> None:
+    book = AlertBook()
+    alert = found()
+    assert book.see(PATIENT, alert, step=10, ended=True) is alert
+    assert (alert.first_seen, book.open_alerts()) == (10, [alert])
+
+
+def test_it_is_confirmed_anew_after_it_was_closed() -> None:
+    book = AlertBook()
+    for step in (10, 20, 30):
+        book.see(PATIENT, found(), step=step)
+        book.pass_by(["r"], step=step)
+    closed = [alert for step in (40, 50, 60) for alert in book.pass_by(["r"], step=step)]
+    assert [alert.state for alert in closed] == ["closed"]
+    assert book.see(PATIENT, found(), step=70) is None
+    assert book.open_alerts() == []
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_saved_book_goes_on_in_the_middle_of_a_confirmation(passed: bool) -> None:
+    book, other = AlertBook(), AlertBook()
+    for step in (10, 20):
+        book.see(PATIENT, found(), step=step)
+        if passed or step == 10:
+            book.pass_by(["r"], step=step)
+    state = json.loads(json.dumps(book.state_dict()))
+    assert set(state) == {"alerts", "unconfirmed"}
+    assert (state["alerts"], len(state["unconfirmed"])) == ([], 1)
+    other.load_state_dict(state)
+    assert other.state_dict() == book.state_dict()
+    alert = other.see(PATIENT, found(), step=30)
+    assert alert is not None
+    assert (alert.first_seen, alert.last_seen) == (10, 30)

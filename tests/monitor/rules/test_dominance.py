@@ -42,10 +42,25 @@ def test_others_that_are_learnt_all_the_same(make_run: Build, judge: Judge, heal
     assert judge(run, "dominance") == []
 
 
-def test_weights_of_others_that_were_lowered(
-    make_run: Build, judge: Judge, healthy_loss: Build, still_loss: Build
+@pytest.mark.parametrize("weights", [(1, 0.01), (100, 1), (1e-3, 1e-5)])
+def test_only_the_proportion_of_weights_counts(
+    make_run: Build, judge: Judge, healthy_loss: Build, still_loss: Build, weights: tuple[float, float]
 ) -> None:
-    run = make_run(healthy_loss(N), still_loss(N), weights=(1, 0.01))
+    run = make_run(healthy_loss(N, end=0.5), still_loss(N), weights=weights)
+    (alert,) = judge(run, "dominance")
+    assert (alert.component, alert.evidence["loss_share"]) == ("a", pytest.approx(0.98, abs=0.015))
+
+
+def test_penalties_that_rise_beside_it_are_not_starved(
+    make_run: Build, judge: Judge, healthy_loss: Build
+) -> None:
+    penalty = np.linspace(0.01, 0.02, N)
+    assert judge(make_run(healthy_loss(N, end=0.5), penalty), "dominance") == []
+    assert judge(make_run(healthy_loss(N, end=0.5), np.full(N, 0.01)), "dominance") != []
+
+
+def test_one_that_comes_to_dominate_late_is_none(make_run: Build, judge: Judge, healthy_loss: Build) -> None:
+    run = make_run(healthy_loss(N, end=1.5), healthy_loss(N, start=1, end=0.4) * np.geomspace(1, 0.02, N))
     assert judge(run, "dominance") == []
 
 

@@ -253,7 +253,7 @@ def test_the_state_is_plain_values(make_run: Build, healthy_loss: Build) -> None
     for record in run.records():
         engine.look(record)
     state = engine.state_dict()
-    assert state["book"]
+    assert state["book"]["alerts"]
     assert plain_values(state)
 
 

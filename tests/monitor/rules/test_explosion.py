@@ -77,6 +77,15 @@ def test_bad_batches_are_no_explosion(make_run: Build, judge: Judge, healthy_los
     assert judge(make_run(loss), "explosion") == []
 
 
+@pytest.mark.parametrize(("n_high", "speaks"), [(5, False), (6, True)])
+def test_three_quarters_of_the_latest_steps_must_be_high(
+    make_run: Build, judge: Judge, healthy_loss: Build, n_high: int, speaks: bool
+) -> None:
+    loss = healthy_loss(N)
+    loss[240:][np.arange(N - 240) % 8 >= 8 - n_high] *= 100
+    assert bool(judge(make_run(loss), "explosion")) == speaks
+
+
 def test_large_gradients_of_a_loss_that_falls_are_none(
     make_run: Build, judge: Judge, healthy_loss: Build
 ) -> None:

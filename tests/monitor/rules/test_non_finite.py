@@ -92,6 +92,13 @@ def test_an_overflow_of_half_precision_is_information(mixed_precision: bool | No
     assert alert.severity == "critical"
 
 
+def test_only_an_overflow_upwards_is_information() -> None:
+    (alert,) = alerts([{"grad_norm": -math.inf}], mixed_precision=True)
+    assert (alert.severity, alert.stop) == ("critical", True)
+    (alert,) = alerts([{"grad_norm": math.inf}], mixed_precision=True)
+    assert not alert.stop
+
+
 def test_gradient_norm_is_not_blamed_for_a_loss() -> None:
     found = alerts([{"losses": {"signal": math.nan, "peak": 1.0}, "grad_norm": math.nan}])
     assert [alert.component for alert in found] == ["signal"]

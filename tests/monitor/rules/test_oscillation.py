@@ -37,6 +37,15 @@ def test_a_loss_that_alternates(make_run: Build, judge: Judge) -> None:
     assert alert.evidence["serial_correlation"] < -0.8
 
 
+@pytest.mark.parametrize("n", [N, N + 1, 2 * N])
+def test_an_exact_alternation(make_run: Build, judge: Judge, n: int) -> None:
+    loss = 0.5 + 0.3 * (-1.0) ** np.arange(n)
+    loss[:3] = 2
+    (alert,) = judge(make_run(loss), "oscillation")
+    assert alert.evidence["serial_correlation"] == pytest.approx(-1, abs=0.02)
+    assert alert.evidence["swing"] > alert.evidence["thresholds"]["swing"]
+
+
 def test_the_total_is_named_where_several_swing(make_run: Build, judge: Judge, healthy_loss: Build) -> None:
     run = make_run(swinging(healthy_loss), swinging(healthy_loss, seed=1))
     assert [alert.component for alert in judge(run, "oscillation")] == ["total"]

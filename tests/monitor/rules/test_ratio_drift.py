@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuroprism.core.records import Alert
+from neuroprism.monitor.rules import rules
 
 Build = Callable[..., Any]
 Judge = Callable[..., list[Alert]]
@@ -43,6 +44,16 @@ def test_one_that_rises_from_the_start_is_none(make_run: Build, judge: Judge, he
 def test_one_that_hardly_counts_is_none(make_run: Build, judge: Judge, healthy_loss: Build) -> None:
     run = make_run(healthy_loss(N, start=50, end=40), drifting(healthy_loss), weights=(1, 0.1))
     assert judge(run, "ratio_drift") == []
+
+
+@pytest.mark.parametrize(("factor", "speaks"), [(1.3, False), (1.9, True)])
+def test_how_far_it_must_rise(
+    make_run: Build, judge: Judge, healthy_loss: Build, factor: float, speaks: bool
+) -> None:
+    loss = np.r_[healthy_loss(N, start=1, end=0.5, noise=0.01), 0.5 * np.linspace(1, factor, N)]
+    run = make_run(healthy_loss(2 * N), loss)
+    assert bool(judge(run, "ratio_drift")) == speaks
+    assert judge(run, rules["ratio_drift"].bind(drift=1.1)) != []
 
 
 def test_a_component_below_zero_is_compared_by_differences(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuroprism.core.records import Alert
+from neuroprism.monitor.rules import rules
 
 Build = Callable[..., Any]
 Judge = Callable[..., list[Alert]]
@@ -42,6 +43,25 @@ def test_one_slow_epoch_is_none(make_run: Build, judge: Judge, healthy_loss: Bui
     speed = np.array([100.0, 110, 105, 20, 100, 105, 110, 20])
     run = make_run(healthy_loss(N), steps_per_epoch=50, samples_per_second=speed)
     assert judge(run, "slow_step") == []
+
+
+@pytest.mark.parametrize(("factor", "speaks"), [(2.0, False), (2.4, True)])
+def test_how_slow_is_slow(
+    make_run: Build, judge: Judge, healthy_loss: Build, factor: float, speaks: bool
+) -> None:
+    late = np.arange(N) >= 250
+    run = make_run(healthy_loss(N), seconds=np.where(late, 0.1 * factor, 0.1))
+    assert bool(judge(run, "slow_step")) == speaks
+    assert judge(run, rules["slow_step"].bind(slowdown=1.5)) != []
+
+
+@pytest.mark.parametrize(("slow_epochs", "speaks"), [(2, True), (3, False)])
+def test_how_many_epochs_must_be_slow(
+    make_run: Build, judge: Judge, healthy_loss: Build, slow_epochs: int, speaks: bool
+) -> None:
+    speed = np.array([100.0, 110, 105, 100, 100, 105, 21, 19])
+    run = make_run(healthy_loss(N), steps_per_epoch=50, samples_per_second=speed)
+    assert bool(judge(run, rules["slow_step"].bind(slow_epochs=slow_epochs))) == speaks
 
 
 def test_without_times_it_is_not_checked(make_run: Build, healthy_loss: Build) -> None:

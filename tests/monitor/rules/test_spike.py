@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuroprism.core.records import Alert
+from neuroprism.monitor.rules import rules
 
 Build = Callable[..., Any]
 Judge = Callable[..., list[Alert]]
@@ -55,6 +56,24 @@ def test_a_batch_that_is_bad_for_both_components_is_told_of_the_larger(
 def test_an_early_rise_is_information(make_run: Build, judge: Judge, healthy_loss: Build) -> None:
     alerts = judge(make_run(with_spikes(healthy_loss(N), 60, height=20)), "spike")
     assert [alert.severity for alert in alerts] == ["info"]
+
+
+@pytest.mark.parametrize(("row", "severity"), [(40, "info"), (90, "info"), (100, "warning")])
+def test_early_are_the_first_96_steps(
+    make_run: Build, judge: Judge, still_loss: Build, row: int, severity: str
+) -> None:
+    (alert,) = judge(make_run(with_spikes(still_loss(N), row)), "spike")
+    assert (alert.step, alert.severity) == (row + 1, severity)
+
+
+def test_the_first_24_steps_are_not_judged(make_run: Build, judge: Judge, still_loss: Build) -> None:
+    assert judge(make_run(with_spikes(still_loss(N), 20)), "spike") == []
+
+
+def test_a_rise_must_be_large_beside_the_level(make_run: Build, judge: Judge, still_loss: Build) -> None:
+    run = make_run(with_spikes(still_loss(N, noise=0.01), 300, height=0.4))
+    assert judge(run, "spike") == []
+    assert [alert.step for alert in judge(run, rules["spike"].bind(relative_rise=0.2))] == [301]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuroprism.core.records import Alert
+from neuroprism.monitor.rules import rules
 
 Build = Callable[..., Any]
 Judge = Callable[..., list[Alert]]
@@ -45,6 +46,36 @@ def test_a_short_run_and_a_warm_up_are_given_time(make_run: Build, judge: Judge,
     run = make_run(still_loss(N), lr=rising, facts=facts)
     engine = run.engine("stall")
     assert [alert for record in run.records() for alert in engine.look(record)] == []
+
+
+def quiet_until_the_end(run: Any, rule: Any) -> bool:
+    """Tell whether a rule says nothing as long as the run goes on."""
+    engine = run.engine(rule)
+    return not [alert for record in run.records(range(0, len(run), 50)) for alert in engine.look(record)]
+
+
+@pytest.mark.parametrize(("share", "is_quiet"), [(0.3, True), (0.45, False)])
+def test_networks_that_learn_late_have_a_third_of_the_run(
+    make_run: Build, still_loss: Build, share: float, is_quiet: bool
+) -> None:
+    run = make_run(still_loss(N), facts={"n_epochs": 10, "steps_per_epoch": round(N / share / 10)})
+    assert quiet_until_the_end(run, "stall") == is_quiet
+    assert not quiet_until_the_end(run, rules["stall"].bind(least_share=0.1))
+
+
+@pytest.mark.parametrize(("gain", "speaks"), [(0.0, True), (0.25, False)])
+def test_a_gain_that_noise_may_hide_counts(
+    make_run: Build, judge: Judge, still_loss: Build, gain: float, speaks: bool
+) -> None:
+    loss = still_loss(N, noise=0.2) * np.where(np.arange(N) < N // 8, 1.0, 1.0 - gain)
+    assert bool(judge(make_run(loss), "stall")) == speaks
+
+
+def test_a_larger_clear_gain_hears_of_smaller_gains(make_run: Build, judge: Judge, still_loss: Build) -> None:
+    loss = still_loss(N, noise=0.01) * np.where(np.arange(N) < 32, 1.0, 0.88)
+    assert judge(make_run(loss), "stall") == []
+    loose = rules["stall"].bind(clear_gain=0.3, least_gain=0.2)
+    assert [alert.kind for alert in judge(make_run(loss), loose)] == ["stall"]
 
 
 def test_a_loss_that_is_good_from_the_start_is_none(make_run: Build, judge: Judge, still_loss: Build) -> None:
