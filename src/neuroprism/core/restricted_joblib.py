@@ -138,7 +138,9 @@ class _JoblibUnpickler(RestrictedUnpickler):
         size = math.prod(shape) * kind.dtype.itemsize
         if size > self._file.left():
             raise DataError("it ends within an array")
-        flat = np.frombuffer(bytearray(self._file.read(size)), dtype=kind.dtype)
+        flat = (
+            np.frombuffer(self._file.read(size), dtype=kind.dtype).copy() if size else np.empty(0, kind.dtype)
+        )
         return flat.reshape(shape[::-1]).T if order == "F" else flat.reshape(shape)
 
     def _nested(self, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

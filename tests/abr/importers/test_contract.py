@@ -113,6 +113,24 @@ def test_a_file_that_was_cut_is_never_a_traceback(name: str, kept: float, write_
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_no_damage_escapes_as_another_error(name: str, write_source: Write) -> None:
+    written = write_source(name)
+    files = sorted(path for path in written.source.parent.rglob("*") if path.is_file())
+    rng = np.random.default_rng(7)
+    for _ in range(40):
+        path = files[rng.integers(len(files))]
+        whole = path.read_bytes()
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        # Most of the meaning stands at the beginning.
+        places = rng.integers(0, min(len(damaged), 1500), size=4)
+        damaged[places] = rng.integers(0, 256, size=4)
+        path.write_bytes(damaged.tobytes())
+        with contextlib.suppress(UserError):
+            read_recordings(written.source, name, Declared(**written.declared))
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_flat_traces_are_left_out_and_a_source_of_them_is_refused(name: str, write_source: Write) -> None:
     signal = np.zeros((4, 200))
     signal[1:] = write_source(name).signal[1:]

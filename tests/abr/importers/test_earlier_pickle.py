@@ -111,6 +111,8 @@ def test_hostile_files_are_refused_and_not_executed(
             lambda c: c["data"][2].update(signal=np.zeros(199)),
             "'signal' of recording 2 is float64 of shape (199,), not 200 numbers",
         ),
+        (lambda c: c["data"][1].update(target=None), "'target' of recording 1 is not a number"),
+        (lambda c: c["data"][1].update(signal="flat"), "'signal' of recording 1 is no array"),
         (lambda c: c["data"][1].update(target=np.int64(5)), "target 5 of recording 1 has no name"),
         (lambda c: c.pop("scaler"), "has no scaler with mean_ and scale_"),
         (lambda c: c.pop("label_encoder"), "say what the class numbers mean, e.g. --class-name 0=normal"),
@@ -119,6 +121,13 @@ def test_hostile_files_are_refused_and_not_executed(
 )
 def test_what_is_missing_is_named(edit: Any, message: str, earlier: Any) -> None:
     assert message in refusal(earlier.change(edit))
+
+
+def test_class_numbers_can_be_named_where_the_encoder_is_gone(earlier: Any) -> None:
+    written = earlier.change(lambda content: content.pop("label_encoder"))
+    names = {"0": "normal", "1": "total", "2": "unknown", "3": "conductive"}
+    imported = read_recordings(written.source, "joblib", Declared(**written.declared, classes=names))
+    assert imported.recordings.hearing_class.tolist() == [0, 3, -1, 4]
 
 
 def test_pickles_are_read_only_on_demand(earlier: Any) -> None:

@@ -175,6 +175,16 @@ def test_two_columns_of_one_meaning_need_a_choice(tmp_path: Path) -> None:
     assert set(chosen.age_years) == {2.0}
 
 
+def test_rows_longer_than_the_header_and_columns_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("patient_id,level_db,1,2,3\na,20,0.1,0.2,0.3,0.4\nb,30,0.1,0.2,0.4,0.5\n")
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read_recordings(path, "table", Declared(**DECLARED))
+    path.write_text("patient_id,level_db,level_db ,1,2,3\na,20,20,0.1,0.2,0.3\n")
+    with pytest.raises(DataError, match="has the column 'level_db' twice"):
+        read_recordings(path, "table", Declared(**DECLARED))
+
+
 def test_header_without_rows_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert "holds no recording" in refusal(frame().iloc[:0], tmp_path)
     with pytest.raises(DataError, match="no table at"):

@@ -90,6 +90,7 @@ def test_a_unit_that_is_no_voltage_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "a", "N1_ave_30", wave(), units=["NU"])
     assert "--unit uv|mv|v" in refusal(path)
     assert read(path, unit="uv").recordings.n_times == 600
+    assert "--unit zscore means nothing" in refusal(path, unit="zscore")
     stated = write(tmp_path / "b", "N1_ave_30", wave())
     assert "is in uV, but --unit says mv" in refusal(stated, unit="mv")
 

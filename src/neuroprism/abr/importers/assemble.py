@@ -17,6 +17,7 @@ from neuroprism.core.errors import DataError
 
 LEVEL_UNIT_NAMES = {"nhl": "dB nHL", "spl": "dB SPL", "pespl": "dB peSPL"}
 _KINDS: dict[str, Any] = {"float32": np.float32, "text": np.str_, "bool": np.bool_}
+_LARGEST = 1e12
 _UNKNOWN: dict[str, Any] = {
     "float32": np.nan,
     "int8": 0,
@@ -96,7 +97,8 @@ def _usable(readings: Readings, source: Path) -> tuple[NDArray[np.bool_], dict[s
     """Return which recordings have a whole trace that is not flat, and count the others."""
     if readings.signal.ndim != 2 or readings.signal.size == 0:
         raise DataError(f"{source} holds no recording")
-    finite = np.isfinite(readings.signal)
+    # Larger numbers are no voltages in any unit, and their squares leave single precision.
+    finite = np.isfinite(readings.signal) & (np.abs(readings.signal) < _LARGEST)
     empty = ~finite.any(axis=1)
     incomplete = ~finite.all(axis=1) & ~empty
     with np.errstate(invalid="ignore"):

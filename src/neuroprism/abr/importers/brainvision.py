@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,22 @@ importers.register("brainvision")(
         ),
     )
 )
+
+
+_FAULTS = (
+    configparser.Error,
+    OSError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+)
+"""What MNE raises on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,8 @@ def _open(path: Path, declared: Declared) -> _Continuous:
     import mne
 
     try:
-        raw = mne.io.read_raw_brainvision(path, preload=True, verbose="ERROR")
+        with np.errstate(all="ignore"):
+            raw = mne.io.read_raw_brainvision(path, preload=True, verbose="ERROR")
         names = [str(name) for name in raw.ch_names]
         channel = _channel(path, names, declared.channel)
         if declared.highpass_hz is not None:
@@ -116,7 +134,7 @@ def _open(path: Path, declared: Declared) -> _Continuous:
         annotations = raw.annotations
     except DataError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError, AssertionError) as error:
+    except _FAULTS as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as BrainVision: {text}") from None
     onsets = events_beside(path)

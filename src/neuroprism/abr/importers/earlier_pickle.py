@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuroprism.abr.columns import WAVE_V, WAVES
 from neuroprism.abr.importers.declared import Declared
-from neuroprism.abr.importers.labels import EARLIER_CLASSES, class_numbers
+from neuroprism.abr.importers.labels import class_numbers
 from neuroprism.abr.importers.readings import Floats, Importer, Readings, importers
 from neuroprism.abr.importers.table import presence
 from neuroprism.core.errors import DataError
@@ -47,7 +48,7 @@ def read_joblib(source: Path, declared: Declared) -> Readings:
     latency, amplitude = np.full((2, len(rows), len(WAVES)), np.nan)
     latency[:, WAVE_V] = np.where(marked[:, 0], peaks[:, 0], np.nan)
     amplitude[:, WAVE_V] = np.where(marked[:, 1], peaks[:, 1], np.nan)
-    threshold, method = _thresholds(rows, content, declared)
+    threshold, method = _thresholds(rows, content, declared, source)
     prefix = declared.source_name or "abrv2"
     return Readings(
         signal=_stack(rows, "signal", source),
@@ -107,9 +108,20 @@ def _field(row: dict[Any, Any], name: str, n: int, source: Path) -> Any:
     return row[name]
 
 
+def _number(row: dict[Any, Any], name: str, n: int, source: Path) -> float:
+    value = _field(row, name, n, source)
+    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise DataError(f"{source}: '{name}' of recording {n} is not a number")
+    return float(value)
+
+
 def _stack(rows: list[dict[Any, Any]], name: str, source: Path) -> Floats:
     """Return an array of all recordings, (N, size)."""
-    arrays = [np.asarray(_field(row, name, n, source)) for n, row in enumerate(rows)]
+    values = [_field(row, name, n, source) for n, row in enumerate(rows)]
+    for n, value in enumerate(values):
+        if not isinstance(value, np.ndarray):
+            raise DataError(f"{source}: '{name}' of recording {n} is no array")
+    arrays: list[NDArray[Any]] = values
     expected = (_SIZES.get(name) or arrays[0].size,)
     for n, array in enumerate(arrays):
         if array.shape != expected or array.dtype.kind not in "fiub":
@@ -141,7 +153,7 @@ def _ages(age: Floats, declared: Declared, source: Path) -> Floats:
 
 
 def _thresholds(
-    rows: list[dict[Any, Any]], content: dict[str, Any], declared: Declared
+    rows: list[dict[Any, Any]], content: dict[str, Any], declared: Declared, source: Path
 ) -> tuple[Floats | None, str]:
     """Return thresholds if they are wanted, and how they were made; an empty text where there are none."""
     if not any("clinical_threshold" in row for row in rows):
@@ -149,24 +161,23 @@ def _thresholds(
     method = str(content.get("threshold_method", "unknown method"))
     if not declared.keep_derived:
         return None, method
-    return np.array([float(row.get("clinical_threshold", np.nan)) for row in rows]), method
+    thresholds = [_number(row, "clinical_threshold", n, source) for n, row in enumerate(rows)]
+    return np.array(thresholds), method
 
 
 def _classes(rows: list[dict[Any, Any]], content: dict[str, Any], declared: Declared, source: Path) -> Any:
+    targets = [int(_number(row, "target", n, source)) for n, row in enumerate(rows)]
     encoder = content.get("label_encoder")
-    names = list(EARLIER_CLASSES)
-    if isinstance(encoder, dict) and "classes_" in encoder:
-        names = [str(name) for name in np.asarray(encoder["classes_"]).tolist()]
-    elif not declared.classes:
-        raise DataError(
-            f"{source} has no label_encoder: say what the class numbers mean, e.g. --class-name 0=normal"
-        )
-    else:
-        names = [str(k) for k in range(1 + max(int(row.get("target", 0)) for row in rows))]
-    targets = [int(_field(row, "target", n, source)) for n, row in enumerate(rows)]
-    wrong = [n for n, target in enumerate(targets) if not 0 <= target < len(names)]
-    if wrong:
-        raise DataError(f"{source}: target {targets[wrong[0]]} of recording {wrong[0]} has no name")
+    if not isinstance(encoder, dict) or "classes_" not in encoder:
+        if not declared.classes:
+            raise DataError(
+                f"{source} has no label_encoder: say what the class numbers mean, e.g. --class-name 0=normal"
+            )
+        return class_numbers([str(target) for target in targets], declared.classes, source)
+    names = [str(name) for name in np.asarray(encoder["classes_"]).ravel().tolist()]
+    for n, target in enumerate(targets):
+        if not 0 <= target < len(names):
+            raise DataError(f"{source}: target {target} of recording {n} has no name")
     return class_numbers([names[target] for target in targets], declared.classes, source)
 
 

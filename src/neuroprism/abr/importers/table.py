@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,9 @@ def read_table(source: Path, declared: Declared) -> Readings:
     """
     table = _open(source, declared)
     present = [str(name).strip() for name in table.columns]
+    twice = sorted({name for name in present if present.count(name) > 1})
+    if twice:
+        raise DataError(f"{source} has the column '{twice[0]}' twice")
     table.columns = present
     samples = sample_columns(present, declared.samples, source)
     others = [name for name in present if name not in set(samples)]
@@ -107,10 +111,18 @@ def _open(source: Path, declared: Declared) -> pd.DataFrame:
             raise DataError(f"{source} holds no recording")
         separator = max("\t;,", key=header.count)
         decimal = "," if declared.decimal_comma else "."
-        return pd.read_csv(
-            source, sep=separator, decimal=decimal, encoding="utf-8-sig", low_memory=False, index_col=False
-        )
-    except (OSError, ValueError, KeyError, UnicodeError, zipfile.BadZipFile) as error:
+        with warnings.catch_warnings():
+            # Rows longer than the header would be cut.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                source,
+                sep=separator,
+                decimal=decimal,
+                encoding="utf-8-sig",
+                low_memory=False,
+                index_col=False,
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, pd.errors.ParserWarning) as error:
         text = " ".join(str(error).split())
         raise DataError(f"{source} cannot be read as a table: {text}") from None
 

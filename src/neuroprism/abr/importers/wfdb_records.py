@@ -21,6 +21,18 @@ from neuroprism.abr.importers.readings import Floats, Importer, Readings, files_
 from neuroprism.core.errors import DataError, suggest
 
 _UNITS = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
+_FAULTS = (
+    OSError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+)
+"""What the package raises on damaged records."""
 _LONGEST_AVERAGE_S = 0.25
 """A longer record can hardly be one average: stimuli come some ten times a second."""
 _IN_DB = re.compile(r"(-?\d+(?:\.\d+)?)\s*dB(?:\s*(nHL|SPL|peSPL))?", re.IGNORECASE)
@@ -108,7 +120,7 @@ def _open(path: Path) -> Any:
             import wfdb
 
             record = wfdb.rdrecord(str(path.with_suffix("").absolute()))
-    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except _FAULTS as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as a WFDB record: {text}") from None
     if record.p_signal is None or record.p_signal.size == 0:
@@ -130,7 +142,10 @@ def _scale(path: Path, stated: str, declared: Declared) -> float:
     """Return microvolt per unit; the header's word counts, and without one the user's."""
     stated_uv = _UNITS.get(stated.casefold())
     if stated_uv is None:
-        return MICROVOLT_PER.get(declared.need("unit", path), np.nan)
+        unit = declared.need("unit", path)
+        if unit not in MICROVOLT_PER:
+            raise DataError(f"{path}: --unit {unit} means nothing for --format wfdb")
+        return MICROVOLT_PER[unit]
     if declared.unit is not None and MICROVOLT_PER.get(declared.unit) != stated_uv:
         raise DataError(f"{path} is in {stated}, but --unit says {declared.unit}")
     return stated_uv
