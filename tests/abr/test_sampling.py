@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.sampling import (
+    NOISE_BANDWIDTH_HZ,
     SamplerSettings,
     SignalNoise,
     denoise,
@@ -188,7 +189,8 @@ class OneResponse:
 
 
 def test_noise_level_has_the_residual_noise(trained: TrainedAbr) -> None:
-    sd = trained.scaler.signal.sd
+    # White noise of the same density in the band of the response is stronger.
+    sd = trained.scaler.signal.sd / (0.5 * trained.sample_rate_hz / NOISE_BANDWIDTH_HZ) ** 0.5
     levels = noise_levels(trained, np.array([0.0, 0.1 * sd, sd, 10 * sd, 1e9]))
     ratio = trained.schedule.snr.double().rsqrt()
     assert levels[0] == 0

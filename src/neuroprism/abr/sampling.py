@@ -33,6 +33,13 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 DDIM_STEPS = 50
 DENOISING_STEPS = 10
 
+NOISE_BANDWIDTH_HZ = 1000.0
+"""Band in which the noise of an averaged response is taken to lie.
+
+Chosen on simulated recordings, where it gives a smaller error of the denoised trace than bandwidths of 400
+and 2,500 Hz or white noise; a slow baseline makes the noise of a recording narrower still.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSettings:
@@ -261,13 +268,15 @@ def denoise(
 ) -> NDArray[np.float32]:
     """Return the responses in recordings without their noise, (N, T) in microvolt.
 
-    A recording ``y = x + n`` whose noise has the SD ``s`` (in SDs of the signal) is, times ``sqrt(a)``,
-    a diffused signal of the level t at which ``(1 - a) / a = s^2``. From there deterministic DDIM leads
-    down to the clean signal. One step gives the mean of the possible responses, which has the smallest
-    expected error; more steps give one possible response, with all its detail.
+    A recording ``y = x + n`` whose white noise has the SD ``s`` (in SDs of the signal) is, times ``sqrt(a)``,
+    a diffused signal of the level t at which ``(1 - a) / a = s^2``. The noise of a recording is not white but
+    lies in the band of the response, where it is denser than white noise of the same SD; white noise of
+    that density has ``s = residual / SD of the signal * sqrt(half the sampling rate / bandwidth)``. From
+    level t deterministic DDIM leads down to the clean signal. One step gives the mean of the possible
+    responses, which has the smallest expected error; more steps give one possible response, with all its
+    detail.
 
-    The noise of the diffusion is white and that of a recording is not, so the level is that of the same
-    power. A network that learned recorded traces (`data.signal_target: recorded`) takes noise like that of
+    A network that learned recorded traces (`data.signal_target: recorded`) takes noise like that of
     its training recordings for a part of the signal; one that learned clean traces does not.
 
     Parameters
@@ -318,10 +327,11 @@ def noise_levels(trained: TrainedAbr, residual_noise_uv: NDArray[np.floating]) -
     """Return the lowest noise level that has at least this noise, (N,), int64.
 
     Level t has the noise ``sqrt((1 - a) / a)`` for a signal of SD 1; the residual noise counts in SDs of
-    the training signals.
+    the training signals, times the root of half the sampling rate over `NOISE_BANDWIDTH_HZ`.
     """
+    density = max(1.0, 0.5 * trained.sample_rate_hz / NOISE_BANDWIDTH_HZ) ** 0.5
     ratio = trained.schedule.snr.cpu().double().rsqrt()
-    wanted = torch.from_numpy(np.asarray(residual_noise_uv, dtype=np.float64) / trained.scaler.signal.sd)
+    wanted = torch.from_numpy(density / trained.scaler.signal.sd * np.asarray(residual_noise_uv, np.float64))
     return torch.searchsorted(ratio, wanted).clamp(max=trained.schedule.n_steps - 1)
 
 
