@@ -65,6 +65,6 @@ def test_ears_without_a_known_class_and_levels_of_sound_pressure_are_shown(small
         level_db_spl=small_set.level_db_nhl + np.float32(30.0),
     ).validate()
     (series,) = example_series(unknown)
-    assert series.title == "class not known"
+    assert series.title == "class not known\n(levels in dB SPL)"
     assert series.level_db_nhl.max() > small_set.level_db_nhl.min() + 30
     assert (np.diff(series.level_db_nhl) >= 10).all()

@@ -53,7 +53,7 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
     part = recordings.select(rows[first[_spaced(levels.astype(np.float64), lowest)]])
     threshold = float(part.threshold_db_nhl[0])
     return LevelSeries(
-        title=name,
+        title=name if recordings.level_unit == "dB nHL" else f"{name}\n(levels in {recordings.level_unit})",
         time_ms=part.time_ms,
         signal_uv=part.signal_uv,
         clean_uv=part.clean_uv,
