@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 N_DEFAULT = 100
 Range = tuple[float, float]
+LatencyRange = Annotated[
+    Range | None,
+    typer.Option("--latency-range", help="Draw again where wave V lies outside.", metavar="MS MS"),
+]
+AmplitudeRange = Annotated[
+    Range | None,
+    typer.Option("--amplitude-range", help="Draw again where wave V lies outside.", metavar="UV UV"),
+]
+Smoothing = Annotated[
+    float | None, typer.Option("--smooth-ms", help="SD of a Gaussian to smooth with.", metavar="MS")
+]
 
 
 def generate(
@@ -49,17 +60,9 @@ def generate(
     batch_size: Annotated[
         int, typer.Option("--batch-size", help="Recordings drawn together.", min=1, metavar="N")
     ] = 64,
-    latency_range: Annotated[
-        Range | None,
-        typer.Option("--latency-range", help="Draw again where wave V lies outside.", metavar="MS MS"),
-    ] = None,
-    amplitude_range: Annotated[
-        Range | None,
-        typer.Option("--amplitude-range", help="Draw again where wave V lies outside.", metavar="UV UV"),
-    ] = None,
-    smooth_ms: Annotated[
-        float | None, typer.Option("--smooth-ms", help="SD of a Gaussian to smooth with.", metavar="MS")
-    ] = None,
+    latency_range: LatencyRange = None,
+    amplitude_range: AmplitudeRange = None,
+    smooth_ms: Smoothing = None,
     weights: Annotated[
         str, typer.Option(help="Of a run folder: selected or last.", metavar="WHICH")
     ] = "selected",
@@ -74,7 +77,7 @@ def generate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Generate recordings with a trained network; conditions are drawn like those of the training data."""
-    from neuroprism.abr.generated_files import check_target, figure_path, side_path, write_generated
+    from neuroprism.abr.generated_files import check_target, figure_path
     from neuroprism.abr.generation import Constraints
     from neuroprism.abr.generation import generate as draw
     from neuroprism.abr.sampling import SamplerSettings, check_guidance
@@ -87,8 +90,7 @@ def generate(
     trained = load_trained(checkpoint, device=device, weights=_which(weights))
     check_guidance(trained, guidance)
     fixed = {"age_years": age, "level_db_nhl": intensity, "rate_hz": rate}
-    given = {name: value for name, value in fixed.items() if value is not None}
-    wanted = _conditions(trained, n, conditions, given, seed)
+    wanted = _conditions(trained, n, conditions, fixed, seed)
     made = draw(
         trained,
         wanted,
@@ -98,8 +100,7 @@ def generate(
         batch_size=batch_size,
         progress=progress and sys.stderr.isatty(),
     )
-    write_generated(out, made)
-    _report(made, out, side_path(out))
+    _write(made, out)
     if limits.to_dict():
         said = ", ".join(f"{name} {value}" for name, value in limits.to_dict().items())
         typer.echo(f"Constraints: {said}; {made.redrawn:,} signals were drawn again")
@@ -114,11 +115,12 @@ def _which(weights: str) -> Any:
 
 
 def _conditions(
-    trained: TrainedAbr, n: int | None, table: Path | None, given: dict[str, float], seed: int
+    trained: TrainedAbr, n: int | None, table: Path | None, fixed: dict[str, float | None], seed: int
 ) -> Conditions:
     """Return the conditions to generate under; those outside the training data are told."""
     from neuroprism.abr.conditions import draw_conditions, read_conditions, warnings_about
 
+    given = {name: value for name, value in fixed.items() if value is not None}
     if table is not None and given:
         raise UserError("--conditions names all conditions: leave out --age, --intensity and --rate")
     if table is not None:
@@ -130,11 +132,14 @@ def _conditions(
     return found
 
 
-def _report(made: Generated, out: Path, beside: Path) -> None:
+def _write(made: Generated, out: Path) -> None:
+    from neuroprism.abr.generated_files import side_path, write_generated
+
+    write_generated(out, made)
     recordings = made.recordings
     low, high = recordings.level_db_nhl.min(), recordings.level_db_nhl.max()
     typer.echo(f"{len(recordings):,} recordings at {low:g} to {high:g} dB nHL: {out}")
-    typer.echo(f"Where they come from: {beside}")
+    typer.echo(f"Where they come from: {side_path(out)}")
     counts = ", ".join(f"{name} {n:,}" for name, n in recordings.class_counts().items())
     n_present = int(recordings.v_present.sum())
     typer.echo(f"Labels as the model reads them: wave V in {n_present:,}; {counts}")
