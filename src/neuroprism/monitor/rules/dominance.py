@@ -28,7 +28,7 @@ _RISEN = 0.3
     "dominance",
     at=("course", "gradients"),
     needs=("several_components",),
-    confirm=3,
+    confirm=2,
     yields_to=("non_finite", "explosion", "stall", "dead_component"),
 )
 def dominance(

@@ -27,7 +27,7 @@ _BEYOND_NOISE = 3.0
 _SD_OF_CORRELATION = 0.87
 
 
-@rule("oscillation", at="course", confirm=3, yields_to=("non_finite", "explosion"))
+@rule("oscillation", at="course", confirm=2, yields_to=("non_finite", "explosion"))
 def oscillation(
     history: History,
     *,

@@ -20,7 +20,7 @@ from neuroprism.monitor.rules.subjects import loss_columns, name_of, spell
     "ratio_drift",
     at="course",
     needs=("several_components",),
-    confirm=3,
+    confirm=2,
     yields_to=("non_finite", "explosion", "stall", "oscillation", "vanishing_gradient"),
 )
 def ratio_drift(

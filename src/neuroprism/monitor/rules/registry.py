@@ -52,7 +52,15 @@ def rule(
     moments: frozenset[Moment] = frozenset((at,) if isinstance(at, str) else at)
 
     def decorate(judge: Judge) -> Rule:
-        made = Rule(name=name, judge=judge, moments=moments, needs=needs, quiet=quiet, yields_to=yields_to)
+        made = Rule(
+            name=name,
+            judge=judge,
+            moments=moments,
+            needs=needs,
+            confirm=confirm,
+            quiet=quiet,
+            yields_to=yields_to,
+        )
         return rules.register(name)(made)
 
     return decorate

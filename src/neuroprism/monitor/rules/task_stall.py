@@ -36,7 +36,7 @@ _LEARNT_BY_HEART = 0.25
     "task_stall",
     at=("course", "epoch"),
     needs=("several_components",),
-    confirm=3,
+    confirm=2,
     yields_to=("explosion", "stall", "vanishing_gradient", "dead_component", "oscillation"),
 )
 def task_stall(
