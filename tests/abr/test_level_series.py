@@ -16,19 +16,19 @@ def test_each_class_is_shown_by_one_ear_with_many_levels(balanced_set: AbrRecord
     series = example_series(r)
     assert [one.title for one in series] == list(r.class_names)
     for label, one in enumerate(series):
-        assert len(one.level_db_nhl) >= 5
-        assert (np.diff(one.level_db_nhl) >= 10).all()
+        assert len(one.level_db) >= 5
+        assert (np.diff(one.level_db) >= 10).all()
         # Traces, levels, latencies and threshold belong together: they come from the same rows of one ear.
         rows = [int(np.flatnonzero((r.signal_uv == trace).all(axis=1))[0]) for trace in one.signal_uv]
         assert len(set(r.ear_id[rows])) == 1
         assert (r.hearing_class[rows] == label).all()
-        np.testing.assert_array_equal(r.level_db_nhl[rows], one.level_db_nhl)
+        np.testing.assert_array_equal(r.level_db_nhl[rows], one.level_db)
         np.testing.assert_array_equal(r.wave_latency_ms[rows], one.wave_latency_ms)
         assert one.threshold_db_nhl == r.threshold_db_nhl[rows[0]]
         ear = r.ear_id == r.ear_id[rows[0]]
         heard = r.level_db_nhl[ear & r.v_present]
         # The level at which the response sets in is shown, and one below it.
-        assert len(heard) == 0 or (heard.min() in one.level_db_nhl and one.level_db_nhl[0] < heard.min())
+        assert len(heard) == 0 or (heard.min() in one.level_db and one.level_db[0] < heard.min())
         responds = r.v_present[r.hearing_class == label].any()
         assert np.isfinite(one.wave_latency_ms[:, 4]).any() == responds == (not one.threshold_censored)
 
@@ -65,6 +65,7 @@ def test_ears_without_a_known_class_and_levels_of_sound_pressure_are_shown(small
         level_db_spl=small_set.level_db_nhl + np.float32(30.0),
     ).validate()
     (series,) = example_series(unknown)
-    assert series.title == "class not known\n(levels in dB SPL)"
-    assert series.level_db_nhl.max() > small_set.level_db_nhl.min() + 30
-    assert (np.diff(series.level_db_nhl) >= 10).all()
+    assert (series.title, series.level_unit) == ("class not known", "dB SPL")
+    assert series.threshold_db_nhl is None
+    assert series.level_db.max() > small_set.level_db_nhl.min() + 30
+    assert (np.diff(series.level_db) >= 10).all()

@@ -28,7 +28,7 @@ def series(title: str = "normal", *, size_uv: float = 0.4, threshold: float | No
         time_ms=TIME_MS,
         signal_uv=clean + size_uv * 0.1 * rng.standard_normal(clean.shape),
         clean_uv=clean,
-        level_db_nhl=LEVELS,
+        level_db=LEVELS,
         wave_latency_ms=latency,
         threshold_db_nhl=threshold,
     )
@@ -115,7 +115,7 @@ def test_one_level_is_enough_and_no_panel_is_refused() -> None:
         panel,
         signal_uv=panel.signal_uv[3:],
         clean_uv=None,
-        level_db_nhl=LEVELS[3:],
+        level_db=LEVELS[3:],
         wave_latency_ms=panel.wave_latency_ms[3:],
     )
     np.testing.assert_array_equal(plot_level_series([one]).axes[0].get_yticks(), [80])

@@ -51,16 +51,18 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
     heard = levels[np.isin(levels, level_db[recordings.v_present[rows]])]
     lowest = float(heard[0]) if len(heard) else float(levels[-1])
     part = recordings.select(rows[first[_spaced(levels.astype(np.float64), lowest)]])
-    threshold = float(part.threshold_db_nhl[0])
+    # A threshold in dB nHL has no place on an axis of sound pressure.
+    threshold = float(part.threshold_db_nhl[0]) if recordings.level_unit == "dB nHL" else float("nan")
     return LevelSeries(
-        title=name if recordings.level_unit == "dB nHL" else f"{name}\n(levels in {recordings.level_unit})",
+        title=name,
         time_ms=part.time_ms,
         signal_uv=part.signal_uv,
         clean_uv=part.clean_uv,
-        level_db_nhl=part.level_db,
+        level_db=part.level_db,
         wave_latency_ms=part.wave_latency_ms,
         threshold_db_nhl=threshold if np.isfinite(threshold) else None,
         threshold_censored=bool(part.threshold_censored[0]),
+        level_unit=recordings.level_unit,
     )
 
 

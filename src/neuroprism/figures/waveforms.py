@@ -37,24 +37,27 @@ class LevelSeries:
         (T,) after stimulus onset.
     signal_uv, clean_uv
         (n, T) recorded traces, and noise-free ones where they are known.
-    level_db_nhl
-        (n,).
+    level_db
+        (n,) in `level_unit`.
     wave_latency_ms
         (n, 7) waves I to VII; NaN where absent.
     threshold_db_nhl
         Threshold of the ear; None where it is not known.
     threshold_censored
         No response up to `threshold_db_nhl`.
+    level_unit
+        Of the levels; of all panels of a figure the same.
     """
 
     title: str
     time_ms: Floats
     signal_uv: Floats
     clean_uv: Floats | None
-    level_db_nhl: Floats
+    level_db: Floats
     wave_latency_ms: Floats
     threshold_db_nhl: float | None
     threshold_censored: bool = False
+    level_unit: str = "dB nHL"
 
 
 def plot_level_series(panels: Sequence[LevelSeries]) -> Figure:
@@ -77,13 +80,13 @@ def plot_level_series(panels: Sequence[LevelSeries]) -> Figure:
         # Five columns fill the 180 mm of a printed page.
         figure = Figure(figsize=(1.3 * len(panels) + 0.6 + 1.5 / len(panels), 5.0), layout="constrained")
         axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        levels = np.concatenate([panel.level_db_nhl for panel in panels])
+        levels = np.concatenate([panel.level_db for panel in panels])
         db_per_uv = _db_per_uv(panels)
         scale_uv = _round_scale(13.0 / db_per_uv)
         # Room for a line of text below, and for a large response and the scale bar above.
         axes[0].set_ylim(levels.min() - 13.0, levels.max() + 10.0 + scale_uv * db_per_uv)
         axes[0].set_yticks(_ticks(levels))
-        axes[0].set_ylabel("level (dB nHL)")
+        axes[0].set_ylabel(f"level ({panels[0].level_unit})")
         for axis, panel in zip(axes, panels, strict=True):
             _draw_series(axis, panel, db_per_uv)
         _scale_bar(axes[0], scale_uv, db_per_uv)
@@ -110,7 +113,7 @@ def _round_scale(largest_uv: float) -> float:
 
 
 def _draw_series(axes: Axes, panel: LevelSeries, db_per_uv: float) -> None:
-    for n, level in enumerate(panel.level_db_nhl):
+    for n, level in enumerate(panel.level_db):
         recorded = level + db_per_uv * panel.signal_uv[n]
         axes.plot(panel.time_ms, recorded, color=RECORDED, linewidth=0.6, zorder=2)
         shown = recorded
@@ -143,12 +146,12 @@ def _mark_threshold(axes: Axes, panel: LevelSeries) -> None:
     if threshold is None:
         return
     if panel.threshold_censored:
-        place, text = float(panel.level_db_nhl.min()), f"no response up to\n{threshold:g} dB nHL"
+        place, text = float(panel.level_db.min()), f"no response up to\n{threshold:g} dB nHL"
     else:
         # Between the lowest level with a response and the next one below, at which there is none.
         place, text = threshold - 2.5, f"threshold {threshold:g} dB nHL"
         axes.axhline(place, color="black", linewidth=0.8, linestyle=(0, (4, 2.5)), zorder=1)
-        place = min(place, float(panel.level_db_nhl.min()))
+        place = min(place, float(panel.level_db.min()))
     axes.annotate(
         text,
         (1.0, place),
@@ -180,7 +183,8 @@ def _legend(figure: Figure, panels: Sequence[LevelSeries]) -> None:
         entries.append(Line2D([], [], color=BLUE, linewidth=1.0, label="without noise"))
     entries += [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=f"wave {name}", **_MARK)
-        for name, marker, colour in MARKED.values()
+        for wave, (name, marker, colour) in MARKED.items()
+        if any(np.isfinite(panel.wave_latency_ms[:, wave]).any() for panel in panels)
     ]
     if any(panel.threshold_db_nhl is not None and not panel.threshold_censored for panel in panels):
         dashed = (0, (4, 2.5))
