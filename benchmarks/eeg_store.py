@@ -35,7 +35,6 @@ from neuroprism.eeg.store import EegStore
 
 C, S, BATCH, BUDGET = 64, 4, 32, 10.0
 WINDOWS_PER_RECORDING = 15
-ONE_THREAD = "prepared store, one thread"
 
 
 def drawn(recording: int) -> np.ndarray:
@@ -140,6 +139,15 @@ def seconds(loader: Iterable[Any]) -> float:
     return time.perf_counter() - start
 
 
+def floor_seconds(n_batches: int) -> float:
+    """Return how long int16 to float32 alone takes for a batch, with no store at all."""
+    stored = np.ones((n_batches, BATCH, C, S * 200), np.int16)
+    start = time.perf_counter()
+    for batch in stored:
+        np.multiply(batch, np.float32(0.01), out=np.empty(batch.shape, np.float32))
+    return (time.perf_counter() - start) / n_batches
+
+
 def size_mb(path: Path) -> float:
     """Return what a folder takes on disk, without holes."""
     return sum(p.stat().st_blocks * 512 for p in path.rglob("*") if p.is_file()) / 1e6
@@ -159,7 +167,6 @@ def loaders(folder: Path, n_recordings: int) -> dict[str, DataLoader[Any]]:
     return {
         "LMDB + pickle": DataLoader(old, collate_fn=PickledSamples.collate, **shuffled),
         "prepared store": DataLoader(EegDataset(store, rows), collate_fn=as_is, **shuffled),
-        ONE_THREAD: DataLoader(EegDataset(store, rows), collate_fn=as_is, **shuffled),
         "prepared store, z-scored": DataLoader(
             EegDataset(store, rows, scaling="zscore"), collate_fn=as_is, **shuffled
         ),
@@ -173,20 +180,20 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=1200)
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    n_threads = torch.get_num_threads()
     n_recordings = max(1, arguments.windows // WINDOWS_PER_RECORDING)
     n = n_recordings * WINDOWS_PER_RECORDING
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         measured = loaders(folder, n_recordings)
         times: dict[str, list[float]] = {what: [] for what in measured}
+        floors = []
         for number in range(arguments.rounds + 1):
             for what, loader in measured.items():
-                torch.set_num_threads(1 if what == ONE_THREAD else n_threads)
                 taken = seconds(loader)
                 # The first round maps files and fills caches.
                 if number:
                     times[what].append(taken)
+            floors.append(floor_seconds(20))
         disk = {"LMDB + pickle": size_mb(folder / "old"), "prepared store": size_mb(folder / "new")}
     medians = {what: statistics.median(taken) for what, taken in times.items()}
     rival = medians["LMDB + pickle"]
@@ -203,6 +210,11 @@ def main() -> None:
             f"| {what} | {n / median:,.0f} | {1e3 * median * BATCH / n:.2f} | {ratio:.1f}x | {place} "
             f"| {budget} | {verdict} |"
         )
+    floor = statistics.median(floors)
+    print(
+        "\nOne thread that turns int16 in memory into float32, and does nothing else, takes "
+        f"{1e3 * floor:.2f} ms a batch: {rival * BATCH / n / floor:.1f}x LMDB."
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from neuroprism.core.errors import DataError
-from neuroprism.eeg.copy_threads import share_out
 from neuroprism.eeg.store_index import StoredRecording
 
 Stored = npt.NDArray[np.int16] | npt.NDArray[np.float32]
@@ -99,17 +98,15 @@ class Shards:
         places = (rows - self._starts[recordings]).tolist()
         factors = self._scales[recordings] / np.float32(unit_uv)
         values = np.empty((len(rows), *self._window_shape), dtype=np.float32)
-        work = list(zip(values, recordings.tolist(), places, factors, strict=True))
-
-        def fill(part: slice) -> None:
-            # Each window is finished while it still lies in the processor's cache.
-            for window, recording, place, factor in work[part]:
-                np.copyto(window, self._map(recording)[place])
-                np.multiply(window, factor, out=window)
-                if finish is not None:
-                    finish(window)
-
-        share_out(fill, len(work), values.nbytes)
+        # Each window is finished while it still lies in the processor's cache. In one thread: two took
+        # longer, as memory is the limit; more come from the workers of a loader.
+        for window, recording, place, factor in zip(
+            values, recordings.tolist(), places, factors, strict=True
+        ):
+            np.copyto(window, self._map(recording)[place])
+            np.multiply(window, factor, out=window)
+            if finish is not None:
+                finish(window)
         return values
 
     def _map(self, recording: int) -> Stored:
