@@ -7,16 +7,14 @@ beside it in `NAME.provenance.json`; a set of recordings has them in its schema.
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
-from typing import Any
 
+from neuroprism.abr.csv_table import encode_csv
 from neuroprism.abr.generation import Generated
 from neuroprism.abr.store import save_recordings, schema_path
 from neuroprism.core import strict_json
-from neuroprism.core.errors import DataError, UserError
-from neuroprism.core.files import replace_bytes
+from neuroprism.core.errors import UserError
+from neuroprism.core.output_file import require_free, write_output
 
 SUFFIXES = (".npz", ".csv")
 
@@ -43,14 +41,8 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UserError(f"OUT {path}: the name must end in {' or '.join(SUFFIXES)}")
-    try:
-        if path.is_dir():
-            raise DataError(f"'{path}' is a folder; name the file to write, e.g. generated.npz")
-        for file in (path, side_path(path), figure_path(path)):
-            if file.exists() and not overwrite:
-                raise DataError(f"{file} exists; replace it with --overwrite")
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from None
+    beside = (side_path(path), figure_path(path))
+    require_free(path, overwrite=overwrite, example="generated.npz", beside=beside)
 
 
 def write_generated(path: Path, generated: Generated) -> None:
@@ -71,28 +63,12 @@ def write_generated(path: Path, generated: Generated) -> None:
         "signal_unit": recordings.signal_unit,
         **recordings.provenance,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(path, _table(generated))
-        replace_bytes(side_path(path), strict_json.encode_pretty(beside))
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from None
+    write_output(path, _table(generated))
+    write_output(side_path(path), strict_json.encode_pretty(beside))
 
 
 def _table(generated: Generated) -> bytes:
-    columns = generated.predictions.columns()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, *range(1, generated.recordings.n_times + 1)])
-    rows = zip(*columns.values(), strict=True)
-    for row, signal in zip(rows, generated.recordings.signal_uv, strict=True):
-        writer.writerow([_cell(value) for value in (*row, *signal.tolist())])
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    samples = generated.recordings.signal_uv.astype(float).T.tolist()
+    return encode_csv(
+        {**generated.predictions.columns(), **{str(k): values for k, values in enumerate(samples, start=1)}}
+    )

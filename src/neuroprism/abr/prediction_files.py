@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neuroprism.abr.csv_table import encode_csv
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.core import strict_json
-from neuroprism.core.errors import DataError, UserError
-from neuroprism.core.files import replace_bytes
+from neuroprism.core.errors import UserError
+from neuroprism.core.output_file import require_free, write_output
 
 FORMAT = "neuroprism.abr_predictions"
 SCHEMA_VERSION = 1
@@ -29,13 +28,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UserError(f"--out {path}: the name must end in {' or '.join(SUFFIXES)}")
-    try:
-        if path.is_dir():
-            raise DataError(f"'{path}' is a folder; name the file to write, e.g. predictions.csv")
-        if path.exists() and not overwrite:
-            raise DataError(f"{path} exists; replace it with --overwrite")
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from None
+    require_free(path, overwrite=overwrite, example="predictions.csv")
 
 
 def write_predictions(path: Path, predictions: AbrPredictions) -> None:
@@ -46,12 +39,7 @@ def write_predictions(path: Path, predictions: AbrPredictions) -> None:
     DataError
         If it cannot be written.
     """
-    content = _csv(predictions) if path.suffix == ".csv" else _json(predictions)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(path, content)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from None
+    write_output(path, _csv(predictions) if path.suffix == ".csv" else _json(predictions))
 
 
 def _csv(predictions: AbrPredictions) -> bytes:
@@ -60,19 +48,7 @@ def _csv(predictions: AbrPredictions) -> bytes:
     if predictions.denoised_uv is not None:
         for time_ms, values in zip(predictions.time_ms, predictions.denoised_uv.T, strict=True):
             table[f"denoised_uv_at_{time_ms:g}_ms"] = values.astype(float).tolist()
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows([[_cell(value) for value in row] for row in zip(*table.values(), strict=True)])
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return encode_csv(table)
 
 
 def _json(predictions: AbrPredictions) -> bytes:

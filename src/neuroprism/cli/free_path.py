@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neuroprism.core.errors import DataError
+from neuroprism.core.output_file import require_free
 
 
 def free_path(out: Path, *, overwrite: bool) -> Path:
@@ -15,12 +15,8 @@ def free_path(out: Path, *, overwrite: bool) -> Path:
     DataError
         If it is a folder, exists, or cannot be looked at.
     """
-    try:
-        if out.is_dir():
-            raise DataError(f"'{out}' is a folder; name the file to write, e.g. recordings.npz")
-        path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
-        if path.exists() and not overwrite:
-            raise DataError(f"{path} exists; replace it with --overwrite")
-    except OSError as error:
-        raise DataError(f"cannot write {out}: {error.strerror}") from None
+    # A folder is refused before its name is completed to that of a file.
+    require_free(out, overwrite=True, example="recordings.npz")
+    path = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
+    require_free(path, overwrite=overwrite, example="recordings.npz")
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -11,12 +12,12 @@ from typing import Self
 from neuroprism.core.records import Status
 
 
-class Closable:
+class Closable(ABC):
     """Something that records how it ended; a context manager that ends as its body does."""
 
+    @abstractmethod
     def close(self, status: Status = "finished", message: str | None = None) -> None:
         """Record the end and release everything."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
