@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neuroprism.figures.axis_scales import fit_log_axis, fit_loss_axis
 from neuroprism.figures.style import BASELINE, CYCLE, GREEN, PURPLE, TRAIN, VALIDATION
 from neuroprism.runs.history import METRIC_LISTS, TrainingHistory, lower_is_better
 from neuroprism.runs.naming import PERCENT, metric_label, metric_text
@@ -275,41 +276,6 @@ def fit_axis(axes: Axes, values: Floats, *, percent: bool) -> None:
         low, high = middle - least / 2, middle + least / 2
     margin = 0.1 * (high - low)
     axes.set_ylim(low - margin, high + margin)
-
-
-def fit_loss_axis(axes: Axes, values: Floats) -> None:
-    """Fit the axis of a loss; logarithmic where positive values span more than a factor of 20."""
-    from matplotlib.ticker import MaxNLocator
-
-    if not len(values):
-        axes.set_yticks([])
-        return
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > 20:
-        fit_log_axis(axes, values)
-        return
-    margin = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
-    axes.set_ylim(low - margin, high + margin)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-
-
-def fit_log_axis(axes: Axes, values: Floats, *, form: str = "{:g}") -> None:
-    """Give positive values a logarithmic axis of a decade or more; others stay linear."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if not len(values) or values.min() <= 0:
-        return
-    low, high = float(values.min()), float(values.max())
-    if high / low < 10:
-        middle = math.sqrt(low * high)
-        low, high = middle / 10**0.5, middle * 10**0.5
-    axes.set_yscale("log")
-    axes.set_ylim(low / 1.3, high * 1.3)
-    subs = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="y", which="minor", length=0)
 
 
 def _capital(text: str) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from neuroprism.core.breakdown import shares, weighted_parts
 from neuroprism.core.records import TOTAL, Component, EpochRecord
+from neuroprism.figures.axis_scales import fit_log_axis, fit_loss_axis
 from neuroprism.figures.style import BASELINE, CYCLE, GREEN, PURPLE, TRAIN, VALIDATION, style, whole_epochs
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ def _loss_panel(
         _draw_curve(axes, x, y, color=colour)
         seen.append(y[np.isfinite(y)])
     values = np.concatenate(seen)
-    _loss_scale(axes, values, baseline)
+    # The baseline stays in sight.
+    fit_loss_axis(axes, values if baseline is None else np.append(values, baseline))
     if baseline is not None:
         axes.axhline(baseline, color=BASELINE, linestyle=(0, (5, 3)), linewidth=1.1)
     _mark_best(axes, epochs, best, lambda e: e.val.get(name))
@@ -174,44 +176,6 @@ def _loss_panel(
     axes.set_title(label)
     if weight:
         axes.set_title(weight, loc="right", fontweight="normal", fontsize=7.5, color=BASELINE)
-
-
-def _loss_scale(axes: Axes, values: Curve, baseline: float | None) -> None:
-    """Choose a logarithmic axis for a wide positive range; keep the baseline in sight."""
-    from matplotlib.ticker import MaxNLocator
-
-    shown = values if baseline is None else np.append(values, baseline)
-    if not len(shown):
-        axes.set_yticks([])
-        return
-    low, high = float(shown.min()), float(shown.max())
-    if low > 0 and high / low > 20:
-        _log_axis(axes, shown)
-        return
-    margin = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
-    axes.set_ylim(low - margin, high + margin)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-
-
-def _log_axis(axes: Axes, values: Curve) -> None:
-    """Give positive values a logarithmic axis with plain numbers; others stay linear."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    finite = values[np.isfinite(values)]
-    if not len(finite) or not (finite > 0).all():
-        return
-    low, high = float(finite.min()), float(finite.max())
-    # At least a decade in sight, so that a constant rate keeps its ticks.
-    if high / low < 10:
-        middle = math.sqrt(low * high)
-        low, high = middle / 10**0.5, middle * 10**0.5
-    axes.set_yscale("log")
-    axes.set_ylim(low / 1.3, high * 1.3)
-    subs = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="y", which="minor", length=0)
 
 
 def _mark_best(
@@ -277,13 +241,13 @@ def _optimizer_panel(axes: Axes, epochs: Sequence[EpochRecord]) -> None:
     axes.set_title("Learning rate" if not len(norm) else "Learning rate, gradient norm")
     if len(lr):
         _draw_curve(axes, x, lr, color=_LR_COLOUR)
-        _log_axis(axes, lr)
+        fit_log_axis(axes, lr)
         axes.set_ylabel("learning rate", color=_LR_COLOUR)
     if len(norm):
         other: Any = axes.twinx() if len(lr) else axes
         other.grid(visible=False)
         _draw_curve(other, norm_x, norm, color=_NORM_COLOUR, linestyle=(0, (4, 1.5)))
-        _log_axis(other, norm)
+        fit_log_axis(other, norm)
         other.set_ylabel("gradient norm", color=_NORM_COLOUR)
         other.tick_params(axis="y", colors=_NORM_COLOUR)
 

@@ -67,7 +67,7 @@ def test_other_names_are_skipped(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [s.what for s in find(tmp_path).skipped] == ["sub-016_ses-03_task_motorimagery_events.mat"]
     (tmp_path / NAME).unlink()
-    with pytest.raises(DataError, match="no usable file; sub-016"):
+    with pytest.raises(DataError, match=r"no usable recording; expected .*; sub-016"):
         find(tmp_path)
 
 

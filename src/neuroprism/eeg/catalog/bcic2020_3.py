@@ -15,7 +15,7 @@ from neuroprism.eeg.checks import check_rate, check_signal, pick
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.answer_sheet import read_answer_sheet
 from neuroprism.eeg.readers.bbci_epochs import BbciEpochs, read_bbci_epochs
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import resample
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -109,9 +109,7 @@ def find(root: Path) -> Found:
                 provided=split,
             )
         )
-    if not recordings:
-        raise DataError(f"{root}: no usable file; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

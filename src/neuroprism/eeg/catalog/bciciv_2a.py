@@ -13,7 +13,7 @@ from neuroprism.eeg.catalog.published import CBRAMOD, MULTICLASS, REPRODUCED, RE
 from neuroprism.eeg.checks import check_rate, check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.mat import numeric, read_mat, scalar, struct_field
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, windows_at
 from neuroprism.eeg.spec import SAMPLE_RATE_HZ, DatasetSpec, Preprocessing
@@ -90,9 +90,7 @@ def find(root: Path) -> Found:
             skipped.append(Skipped(what=path.name, reason="not named A0NT or A0NE"))
         else:
             recordings.append(Recording(key=path.stem, paths=(path,), subject=match[1], session=match[2]))
-    if not recordings:
-        raise DataError(f"{root}: no usable file; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

@@ -11,7 +11,7 @@ from neuroprism.core.errors import DataError
 from neuroprism.eeg.checks import check_rate, check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.mat import mat_variables, numeric, read_mat, scalar
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import condition, cut_windows
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -68,9 +68,7 @@ def find(root: Path) -> Found:
             continue
         group = "depressed" if match[1].startswith("0201") else "healthy"
         recordings.append(Recording(key=path.stem.strip(" ."), paths=(path,), subject=match[1], group=group))
-    if not recordings:
-        raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

@@ -13,7 +13,7 @@ from neuroprism.eeg.catalog.published import CBRAMOD, MULTICLASS, published
 from neuroprism.eeg.checks import check_rate, check_signal, pick
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.cnt import CntRecording, open_cnt
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.readers.seed_v_clips import CLIPS, FILE_NAME, LABELS, read_clip_times
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import Signal, condition, cut_windows
@@ -88,9 +88,7 @@ def find(root: Path) -> Found:
             continue
         key = f"{int(match[1]):02d}_{match[2]}_{match[3]}"
         recordings.append(Recording(key=key, paths=(path, *times), subject=match[1], session=match[2]))
-    if not recordings:
-        raise DataError(f"{root}: no usable recording; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

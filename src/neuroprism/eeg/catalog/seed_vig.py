@@ -13,7 +13,7 @@ from neuroprism.eeg.catalog.published import CBRAMOD, REGRESSION, published
 from neuroprism.eeg.checks import check_rate, check_signal, pick
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.mat import numeric, read_mat, scalar, struct_field, texts
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
 from neuroprism.eeg.split_rules import BySortedFiles
@@ -80,10 +80,7 @@ def find(root: Path) -> Found:
         recordings.append(
             Recording(key=path.stem, paths=pair, subject=match[1], session=path.stem.split("_", 1)[1])
         )
-    if not recordings:
-        reasons = "; ".join(f"{s.what}: {s.reason}" for s in skipped[:1])
-        raise DataError(f"{root}: no usable recording; expected {SPEC.raw_layout}; {reasons}".rstrip("; "))
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:

@@ -12,7 +12,7 @@ from neuroprism.eeg.catalog.published import BINARY, CBRAMOD, published
 from neuroprism.eeg.checks import check_signal
 from neuroprism.eeg.dataset_registry import Dataset, register
 from neuroprism.eeg.readers.mat import numeric, read_mat
-from neuroprism.eeg.readers.raw_folder import files_below
+from neuroprism.eeg.readers.raw_folder import files_below, found_in
 from neuroprism.eeg.recordings import Found, Recording, Skipped, Windows
 from neuroprism.eeg.signal import resample
 from neuroprism.eeg.spec import DatasetSpec, Preprocessing
@@ -78,9 +78,7 @@ def find(root: Path) -> Found:
             skipped.append(Skipped(what=path.name, reason="not named sub-NNN_ses-NN_task_motorimagery_eeg"))
         else:
             recordings.append(Recording(key=path.stem, paths=(path,), subject=match[1], session=match[2]))
-    if not recordings:
-        raise DataError(f"{root}: no usable file; {skipped[0].what}: {skipped[0].reason}")
-    return Found(recordings=tuple(recordings), skipped=tuple(skipped))
+    return found_in(root, recordings, skipped, SPEC.raw_layout)
 
 
 def cut(recording: Recording) -> Windows:
