@@ -48,9 +48,24 @@ def draw_waves(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, rng: np
     rng
         Source of the scatter within a session.
     """
+    return waves_of(ears, ear, level_db_nhl, rng.normal(0.0, SESSION_SD_MS, len(ear)))
+
+
+def waves_of(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, session_ms: Floats) -> Waves:
+    """Return the waves of each recording from its ear, its level and its scatter; nothing is drawn.
+
+    Parameters
+    ----------
+    ears
+        All ears.
+    ear, level_db_nhl
+        Ear and level of each recording, (N,).
+    session_ms
+        Deviation of wave V within the session, (N,).
+    """
     above_db = level_db_nhl - ears.threshold_db_nhl[ear]
     heard = (above_db >= 0) & ~ears.censored[ear]
-    latency_v = _v_latency_ms(ears, ear, level_db_nhl, rng)
+    latency_v = _v_latency_ms(ears, ear, level_db_nhl, session_ms)
     brainstem = _brainstem_delay_ms(ears, ear)
     unshared = brainstem[:, None] * (1.0 - physiology.BRAINSTEM_SHARE)
     latency = latency_v[:, None] - physiology.BEFORE_V_MS - unshared + ears.wave_shift_ms[ear]
@@ -83,16 +98,14 @@ def effective_level_db(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats)
     return level_db_nhl - shift
 
 
-def _v_latency_ms(
-    ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, rng: np.random.Generator
-) -> Floats:
+def _v_latency_ms(ears: Ears, ear: NDArray[np.int64], level_db_nhl: Floats, session_ms: Floats) -> Floats:
     return (
         physiology.v_latency_ms(effective_level_db(ears, ear, level_db_nhl))
         + _brainstem_delay_ms(ears, ear)
         + physiology.ageing_ms(ears.age_years[ear])
         + ears.latency_shift_ms[ear]
         + ears.high_frequency_delay_ms[ear]
-        + rng.normal(0.0, SESSION_SD_MS, len(ear))
+        + session_ms
     )
 
 
