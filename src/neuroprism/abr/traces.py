@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neuroprism.abr.columns import WAVE_V
 from neuroprism.abr.physiology import Floats
+from neuroprism.abr.wave_picking import TROUGH_MS, between_samples, following_trough
 from neuroprism.abr.waves import Waves
 
 TROUGH_AFTER_V_MS = 1.5
@@ -19,7 +20,6 @@ TROUGH_SHARE = 0.6
 """Depth of the trough over the height of wave V, before the two overlap."""
 
 SEARCH_PEAK_MS = 0.45
-SEARCH_TROUGH_MS = 3.5
 MEASURED_MS = 24.0
 """Length of trace on which wave V is measured, so that a late trough is never cut off."""
 
@@ -53,20 +53,12 @@ def measure_wave_v(trace: NDArray[np.float32], time_ms: Floats, expected_ms: Flo
     expected_ms
         Where wave V was put, (N,).
     """
-    rows = np.arange(len(trace))
     near = np.abs(time_ms[None, :] - expected_ms[:, None]) <= SEARCH_PEAK_MS
+    # Without noise the greatest sample is the peak.
     peak = np.where(near, trace, -np.inf).argmax(axis=1)
-    after = (time_ms[None, :] > time_ms[peak][:, None]) & (
-        time_ms[None, :] <= time_ms[peak][:, None] + SEARCH_TROUGH_MS
-    )
-    trough = np.where(after, trace, np.inf).argmin(axis=1)
-    # A parabola through three samples places the peak between them.
-    left, top, right = (trace[rows, np.clip(peak + n, 0, len(time_ms) - 1)].astype(float) for n in (-1, 0, 1))
-    bend = left - 2 * top + right
-    shift = np.divide(0.5 * (left - right), bend, out=np.zeros_like(top), where=bend < 0)
-    step_ms = time_ms[1] - time_ms[0]
-    latency = time_ms[peak] + np.clip(shift, -0.5, 0.5) * step_ms
-    return latency, top - trace[rows, trough]
+    top = trace[np.arange(len(trace)), peak].astype(np.float64)
+    _, bottom = following_trough(trace, time_ms, peak, TROUGH_MS)
+    return between_samples(trace, time_ms, peak), top - bottom
 
 
 def _gaussian(time: NDArray[np.float32], centre: Floats, sd: Floats, height: Floats) -> NDArray[np.float32]:
