@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from neuroprism.abr.groups import Rows, by_class, by_level
 from neuroprism.abr.norms import normal_ranges
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.core.errors import DataError
@@ -17,7 +16,6 @@ from neuroprism.figures.traces import TracePanel, plot_traces
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEVEL_BANDS_DB = (-20.0, 20.0, 40.0, 60.0, 80.0, 170.0)
 HIGH_LEVEL_DB = 60.0
 N_SINGLE = 15
 
@@ -64,7 +62,7 @@ def generated_traces(generated: AbrRecordings) -> Figure:
     _check_scale(generated)
     panels = [
         TracePanel(title=title, groups={"generated": generated.signal_uv[rows]})
-        for title, rows in _by_level(generated).items()
+        for title, rows in by_level(generated).items()
     ]
     return plot_traces(panels, generated.time_ms, n_single=N_SINGLE)
 
@@ -81,7 +79,7 @@ def generated_against_recorded(generated: AbrRecordings, recorded: AbrRecordings
     _check_scale(recorded)
     if generated.n_times != recorded.n_times or generated.sample_rate_hz != recorded.sample_rate_hz:
         raise DataError("generated and recorded traces have different windows or sampling rates")
-    both = [_by_level(recordings) for recordings in (generated, recorded)]
+    both = [by_level(recordings) for recordings in (generated, recorded)]
     panels = [
         TracePanel(
             title=title,
@@ -95,30 +93,9 @@ def generated_against_recorded(generated: AbrRecordings, recorded: AbrRecordings
     return plot_traces(panels, generated.time_ms)
 
 
-def _by_class(recordings: AbrRecordings) -> dict[str, NDArray[np.bool_]]:
+def _by_class(recordings: AbrRecordings) -> Rows:
     """Return the recordings of each class that the set holds; all of them where none is known."""
-    found = {
-        name: recordings.hearing_class == label
-        for label, name in enumerate(recordings.class_names)
-        if (recordings.hearing_class == label).any()
-    }
-    return found or {"class not known": np.ones(len(recordings), dtype=np.bool_)}
-
-
-def _by_level(recordings: AbrRecordings) -> dict[str, NDArray[np.bool_]]:
-    """Return the recordings of each range of levels that the set holds."""
-    level, unit, found = recordings.level_db, recordings.level_unit, {}
-    last = len(LEVEL_BANDS_DB) - 2
-    for place, (low, high) in enumerate(pairwise(LEVEL_BANDS_DB)):
-        rows = (level >= low) & (level < high)
-        title = f"{low:g} to below {high:g} {unit}"
-        if place == 0:
-            title = f"below {high:g} {unit}"
-        elif place == last:
-            title = f"{low:g} {unit} and above"
-        if rows.any():
-            found[title] = rows
-    return found
+    return by_class(recordings) or {"class not known": np.ones(len(recordings), dtype=np.bool_)}
 
 
 def _check_scale(recordings: AbrRecordings) -> None:

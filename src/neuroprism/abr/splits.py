@@ -30,6 +30,9 @@ from neuroprism.core.section import Section
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
 
+SPLIT_FILE = "split.json"
+"""Where a run keeps its manifest."""
+
 
 class SplitConfig(Section):
     """How patients are divided."""

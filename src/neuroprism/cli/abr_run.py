@@ -15,7 +15,14 @@ from neuroprism.abr.dataset import AbrDataset, as_is
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.scaler import AbrScaler
 from neuroprism.abr.source import Source, describe_masks, obtain
-from neuroprism.abr.splits import Manifest, Split, make_manifest, split_by_patient, write_manifest
+from neuroprism.abr.splits import (
+    SPLIT_FILE,
+    Manifest,
+    Split,
+    make_manifest,
+    split_by_patient,
+    write_manifest,
+)
 from neuroprism.abr.task import AbrTask
 from neuroprism.cli.run_mode import RunMode, check_place
 from neuroprism.cli.run_monitor import open_monitor, recorded
@@ -32,8 +39,6 @@ from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
 from neuroprism.train.validation import check_criterion
-
-SPLIT_FILE = "split.json"
 
 
 def train_abr(config: AbrConfig, experiment: str, mode: RunMode) -> FitResult:

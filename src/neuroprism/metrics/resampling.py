@@ -83,6 +83,27 @@ def of_ranking(
     return statistic
 
 
+def mean(values: Floats, groups: npt.NDArray[np.str_]) -> Statistic:
+    """Return the mean over samples as a statistic, e.g. of absolute errors or of what is true or not.
+
+    Parameters
+    ----------
+    values
+        (N,) one value a sample.
+    groups
+        (N,) group of every sample.
+    """
+    n_groups, of_sample = _groups(groups)
+    columns = (np.ones(len(values)), np.asarray(values, dtype=np.float64))
+    sums = np.stack([np.bincount(of_sample, weights=c, minlength=n_groups) for c in columns], axis=1)
+
+    def statistic(draws: Draws) -> Floats:
+        n, total = (draws @ sums).T
+        return _divide(total, n)
+
+    return statistic
+
+
 def pearson(predicted: Floats, target: Floats, groups: npt.NDArray[np.str_]) -> Statistic:
     """Return the correlation of Pearson as a statistic."""
     return partial(_pearson, _moments(predicted, target, groups))

@@ -34,8 +34,8 @@ class Answers:
     threshold_db_nhl
         Of the ear, from the single recording, (N,).
     ear_threshold_db_nhl
-        Of the ear, from all its recordings, (N,): the same for each of them; NaN where the ear was recorded at
-        a single level or is not known.
+        Of the ear, from all its recordings, (N,): the same for each of them; NaN where the ear was recorded
+        at a single level or is not known.
     """
 
     v_score: Floats | None = None
