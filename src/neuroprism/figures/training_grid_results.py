@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neuroprism.figures.confusion import draw_confusion
 from neuroprism.figures.style import BASELINE, CYCLE, SKY, TRAIN, VALIDATION
 from neuroprism.figures.training_grid_curves import remark
 from neuroprism.runs.history import METRIC_LISTS, TrainingHistory
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _N_TEXTS = 12
+_N_SHARES = 5
 _N_NAMED_COLUMNS = 4
 _N_SHORT = 14
 _LEAST_SPAN = 0.04
@@ -28,17 +31,7 @@ def confusion_panel(axes: Axes, history: TrainingHistory) -> None:
     matrix = history.confusion_matrix
     assert matrix is not None
     n = len(matrix)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    if n <= _N_TEXTS:
-        size = 7.5 if n <= 5 else 6.0
-        for i, j in np.ndindex(n, n):
-            text = f"{matrix[i, j]}" if n > 5 else f"{matrix[i, j]} ({100 * share[i, j]:.0f}%)"
-            dark = share[i, j] > 0.55
-            axes.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")
+    draw_confusion(axes, matrix, _cell_text(n), fontsize=7.5 if n <= _N_SHARES else 6.0)
     names = class_labels(history, n)
     axes.set_yticks(range(n), names, fontsize=7 if n <= 6 else 6)
     short = names if n <= _N_NAMED_COLUMNS else [name.split()[0] for name in names]
@@ -47,6 +40,15 @@ def confusion_panel(axes: Axes, history: TrainingHistory) -> None:
     axes.set_ylabel("true")
     axes.set_title("Test confusion matrix")
     remark(axes, f"{matrix.sum():,} samples")
+
+
+def _cell_text(n: int) -> Callable[[int, float], str] | None:
+    """Return what the cells of n classes have room for."""
+    if n > _N_TEXTS:
+        return None
+    if n > _N_SHARES:
+        return lambda count, _: f"{count}"
+    return lambda count, share: f"{count} ({100 * share:.0f}%)"
 
 
 def class_labels(history: TrainingHistory, n: int) -> list[str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neuroprism.figures.level_axis import finish_level_axis, fit_db_per_uv, fit_time_axis
 from neuroprism.figures.style import BLUE, GREEN, ORANGE, VERMILLION, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import Locator
 
 Floats = npt.NDArray[np.floating]
 
@@ -80,36 +80,13 @@ def plot_level_series(panels: Sequence[LevelSeries]) -> Figure:
         # Five columns fill the 180 mm of a printed page.
         figure = Figure(figsize=(1.3 * len(panels) + 0.6 + 1.5 / len(panels), 5.0), layout="constrained")
         axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        levels = np.concatenate([panel.level_db for panel in panels])
-        db_per_uv = _db_per_uv(panels)
-        scale_uv = _round_scale(13.0 / db_per_uv)
-        # Room for a line of text below, and for a large response and the scale bar above.
-        axes[0].set_ylim(levels.min() - 13.0, levels.max() + 10.0 + scale_uv * db_per_uv)
-        axes[0].set_yticks(_ticks(levels))
-        axes[0].set_ylabel(f"level ({panels[0].level_unit})")
+        db_per_uv = fit_db_per_uv([panel.signal_uv for panel in panels])
         for axis, panel in zip(axes, panels, strict=True):
             _draw_series(axis, panel, db_per_uv)
-        _scale_bar(axes[0], scale_uv, db_per_uv)
+        levels = np.concatenate([panel.level_db for panel in panels])
+        finish_level_axis(axes[0], levels, db_per_uv, unit=panels[0].level_unit)
         _legend(figure, panels)
     return figure
-
-
-def _db_per_uv(panels: Sequence[LevelSeries]) -> float:
-    """Return how many dB on the axis one microvolt takes: large traces fill about two steps of level."""
-    extent = max(float(np.percentile(np.ptp(panel.signal_uv, axis=1), 90)) for panel in panels)
-    return 18.0 / max(extent, 1e-9)
-
-
-def _ticks(levels: Floats) -> Floats:
-    """Return multiples of 20 dB within the tested range; the levels themselves where that is narrow."""
-    low, high = float(levels.min()), float(levels.max())
-    return np.unique(levels) if high - low < 40 else np.arange(20 * np.ceil(low / 20), high + 1, 20)
-
-
-def _round_scale(largest_uv: float) -> float:
-    """Return the largest of 1, 2 and 5 times a power of ten that is not above `largest_uv`."""
-    power = 10.0 ** np.floor(np.log10(largest_uv))
-    return float(power * max(step for step in (1.0, 2.0, 5.0) if step * power <= largest_uv))
 
 
 def _draw_series(axes: Axes, panel: LevelSeries, db_per_uv: float) -> None:
@@ -126,18 +103,8 @@ def _draw_series(axes: Axes, panel: LevelSeries, db_per_uv: float) -> None:
                 height = np.interp(latency, panel.time_ms, shown)
                 axes.plot(latency, height, marker=marker, color=colour, **_MARK, zorder=4)
     axes.set_title(panel.title)
-    axes.set_xlabel("time (ms)")
-    axes.set_xlim(panel.time_ms[0], panel.time_ms[-1])
-    axes.xaxis.set_major_locator(_whole_ms())
-    axes.grid(visible=False, axis="y")
+    fit_time_axis(axes, panel.time_ms)
     _mark_threshold(axes, panel)
-
-
-def _whole_ms() -> Locator:
-    from matplotlib.ticker import MaxNLocator
-
-    # The last tick of one column must not run into the first of the next.
-    return MaxNLocator(nbins=4, integer=True, prune="upper")
 
 
 def _mark_threshold(axes: Axes, panel: LevelSeries) -> None:
@@ -162,17 +129,6 @@ def _mark_threshold(axes: Axes, panel: LevelSeries) -> None:
         va="top",
         fontsize=7,
     )
-
-
-def _scale_bar(axes: Axes, scale_uv: float, db_per_uv: float) -> None:
-    """Draw the bar in the upper right corner, above the traces."""
-    _, high = axes.get_ylim()
-    first, last = axes.get_xlim()
-    x, top = last - 0.04 * (last - first), high - 1.0
-    length = scale_uv * db_per_uv
-    axes.plot([x, x], [top - length, top], color="black", linewidth=1.8, solid_capstyle="butt", zorder=5)
-    middle = (x - 0.04 * (last - first), top - 0.5 * length)
-    axes.text(*middle, f"{scale_uv:g} µV", ha="right", va="center", fontsize=7.5)
 
 
 def _legend(figure: Figure, panels: Sequence[LevelSeries]) -> None:
