@@ -15,7 +15,20 @@ SPACING_DB = 10.0
 
 
 def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
-    """Return one ear for each hearing class that the set holds, and one of no known class.
+    """Return the ears of `example_ears` for a picture.
+
+    Raises
+    ------
+    DataError
+        If the signals have lost their scale, or the levels have different units.
+    """
+    if recordings.signal_unit != "uV":
+        raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
+    return [_series(recordings.select(rows), title) for title, rows in example_ears(recordings).items()]
+
+
+def example_ears(recordings: AbrRecordings) -> dict[str, NDArray[np.int64]]:
+    """Return recordings of one ear for each hearing class that the set holds, and of one of no known class.
 
     Of the ears with a response, or of all where none of the class has one, it
     is the one with the widest series, and of several the first by name. From
@@ -26,33 +39,36 @@ def example_series(recordings: AbrRecordings) -> list[LevelSeries]:
     Raises
     ------
     DataError
-        If the signals have lost their scale, or the levels have different units.
+        If the levels have different units.
     """
-    if recordings.signal_unit != "uV":
-        raise DataError("these recordings have lost their scale in microvolt and cannot be stacked by level")
-    ears, owner = np.unique(recordings.ear_id, return_inverse=True)
+    _, owner = np.unique(recordings.ear_id, return_inverse=True)
+    n_ears = int(owner.max()) + 1
     pairs = np.unique(np.stack([owner, recordings.level_db // SPACING_DB]), axis=1)
-    n_levels = np.bincount(pairs[0].astype(np.int64), minlength=len(ears))
-    responds = np.bincount(owner, weights=recordings.v_present, minlength=len(ears)) > 0
+    n_levels = np.bincount(pairs[0].astype(np.int64), minlength=n_ears)
+    responds = np.bincount(owner, weights=recordings.v_present, minlength=n_ears) > 0
     rank = n_levels + responds * (n_levels.max() + 1)
-    series = []
+    found = {}
     for label, name in [*enumerate(recordings.class_names), (UNKNOWN_CLASS, "class not known")]:
         members = np.flatnonzero(recordings.hearing_class == label)
         if len(members):
             ear = np.unique(owner[members])
             chosen = ear[int(np.argmax(rank[ear]))]
-            series.append(_series(recordings, members[owner[members] == chosen], name))
-    return series
+            found[name] = _apart(recordings, members[owner[members] == chosen])
+    return found
 
 
-def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> LevelSeries:
+def _apart(recordings: AbrRecordings, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those recordings of an ear that are drawn, by increasing level."""
     level_db = recordings.level_db[rows]
     levels, first = np.unique(level_db, return_index=True)
     heard = levels[np.isin(levels, level_db[recordings.v_present[rows]])]
     lowest = float(heard[0]) if len(heard) else float(levels[-1])
-    part = recordings.select(rows[first[_spaced(levels.astype(np.float64), lowest)]])
+    return np.asarray(rows[first[_spaced(levels.astype(np.float64), lowest)]], dtype=np.int64)
+
+
+def _series(part: AbrRecordings, name: str) -> LevelSeries:
     # A threshold in dB nHL has no place on an axis of sound pressure.
-    threshold = float(part.threshold_db_nhl[0]) if recordings.level_unit == "dB nHL" else float("nan")
+    threshold = float(part.threshold_db_nhl[0]) if part.level_unit == "dB nHL" else float("nan")
     return LevelSeries(
         title=name,
         time_ms=part.time_ms,
@@ -62,7 +78,7 @@ def _series(recordings: AbrRecordings, rows: NDArray[np.int64], name: str) -> Le
         wave_latency_ms=part.wave_latency_ms,
         threshold_db_nhl=threshold if np.isfinite(threshold) else None,
         threshold_censored=bool(part.threshold_censored[0]),
-        level_unit=recordings.level_unit,
+        level_unit=part.level_unit,
     )
 
 
