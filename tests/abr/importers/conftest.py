@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -155,12 +156,52 @@ def write_brainvision(folder: Path, signal: np.ndarray) -> Written:
     return Written(path, declared, signal, 1e-3, centred=True, states={"sample_rate_hz": RATE_HZ})
 
 
+def write_psi(folder: Path, signal: np.ndarray) -> Written:
+    from numcodecs.blosc import Blosc
+
+    place = folder / "Mouse3_timepoint0_left abr_io"
+    array = place / "eeg.zarr"
+    array.mkdir(parents=True, exist_ok=True)
+    trials = np.tile(signal, (5, 1))
+    gap = np.zeros((len(trials), 300))
+    samples = (1e-6 * np.concatenate([gap, trials, gap], axis=1)).ravel().astype("<f4")
+    size = 4000
+    codec = Blosc(cname="lz4", clevel=5, shuffle=1)
+    for k, first in enumerate(range(0, len(samples), size)):
+        chunk = np.zeros(size, "<f4")
+        part = samples[first : first + size]
+        chunk[: len(part)] = part
+        (array / str(k)).write_bytes(codec.encode(chunk))
+    head = {
+        "chunks": [size],
+        "compressor": {"blocksize": 0, "clevel": 5, "cname": "lz4", "id": "blosc", "shuffle": 1},
+        "dtype": "<f4",
+        "fill_value": 0.0,
+        "filters": None,
+        "order": "C",
+        "shape": [len(samples)],
+        "zarr_format": 2,
+    }
+    (array / ".zarray").write_text(json.dumps(head, indent=4))
+    attributes = {"fs": RATE_HZ, "gain_correction": 1, "latency_correction": 0}
+    (array / ".zattrs").write_text(json.dumps(attributes, indent=4))
+    rows = [",t0,target_tone_frequency,target_tone_level,ordering,rate,reject_threshold,averages"]
+    for k in range(len(trials)):
+        onset = (k * 800 + 300) / RATE_HZ
+        level = LEVELS_DB[k % len(signal)]
+        rows.append(f"{k},{onset!r},8000.0,{level!r},interleaved_ramp,20.0,5e-05,512")
+    (place / "erp_metadata.csv").write_text("\n".join(rows) + "\n")
+    declared = {**DECLARED, "unit": "v", "window_ms": N_TIMES * 1000.0 / RATE_HZ}
+    return Written(place, declared, signal, 1e-4, centred=True, states={"sample_rate_hz": RATE_HZ})
+
+
 WRITERS = {
     "table": write_table,
     "joblib": write_joblib,
     "epl": write_epl,
     "wfdb": write_wfdb,
     "brainvision": write_brainvision,
+    "psi": write_psi,
 }
 
 
