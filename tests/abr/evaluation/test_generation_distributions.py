@@ -12,6 +12,7 @@ from neuroprism.abr import split_by_patient
 from neuroprism.abr.columns import WAVE_V
 from neuroprism.abr.evaluation.generation.distributions import ALL, Distribution, judge_distributions
 from neuroprism.abr.evaluation.generation.generated_set import GeneratedSet
+from neuroprism.abr.evaluation.generation.matched import matched_rows
 from neuroprism.abr.evaluation.generation.wave_measures import Reading, UsualIntervals, measure
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
@@ -46,11 +47,8 @@ def read(recordings: AbrRecordings) -> Reading:
 
 
 def judge(made: AbrRecordings, training: AbrRecordings, test: AbrRecordings) -> dict[Any, Distribution]:
-    # Test recordings of the same levels lend the conditions.
-    level = np.argsort(test.level_db_nhl, kind="stable")
-    place = np.searchsorted(test.level_db_nhl[level], made.level_db_nhl)
-    rows = level[np.minimum(place + RNG.integers(20, size=len(made)), len(test) - 1)]
-    compared = training.select(RNG.permutation(len(training))[: len(made)])
+    rows = matched_rows(test, made, seed=0)
+    compared = training.select(matched_rows(training, test.select(rows), seed=0))
     found = judge_distributions(
         GeneratedSet(
             recordings=made,
@@ -158,3 +156,16 @@ def test_a_set_without_marks_and_scale(training: AbrRecordings, fresh: AbrRecord
     assert np.isfinite(found["wave_v_latency_ms"]).any()
     assert "trace_sd_sd" in found
     assert not [name for name in found if name.endswith("_uv")]
+
+
+def test_matched_recordings_have_the_conditions(training: AbrRecordings, test_set: AbrRecordings) -> None:
+    rows = matched_rows(training, test_set, seed=0)
+    lent = training.select(rows)
+    assert np.corrcoef(lent.level_db_nhl, test_set.level_db_nhl)[0, 1] > 0.95
+    known = np.isfinite(lent.age_years) & np.isfinite(test_set.age_years)
+    assert np.corrcoef(lent.age_years[known], test_set.age_years[known])[0, 1] > 0.9
+    # Hardly any recording is taken often, and another seed takes others.
+    assert np.bincount(rows).max() < 12
+    assert (matched_rows(training, test_set, seed=1) != rows).mean() > 0.5
+    alone = matched_rows(training.select([3]), test_set, seed=0)
+    assert (alone == 0).all()

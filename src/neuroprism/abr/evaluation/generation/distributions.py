@@ -1,8 +1,8 @@
 """Whether generated traces are distributed like recorded ones: waves, size and spectrum.
 
 Three sets are measured alike: generated traces, all test recordings, and as many training recordings as there
-are generated ones. The distance of the latter to the test recordings is the baseline: it is what a perfect
-generator would reach, since two samples are never the same.
+are generated ones, under the same conditions. The distance of the latter to the test recordings is the
+baseline: it is what a perfect generator would reach, since two samples are never the same.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Distribution(msgspec.Struct, kw_only=True, frozen=True):
     distance_over_sd
         The same in SDs of the test traces; None where they do not vary.
     training_distance
-        Baseline: distance of as many training recordings to the test recordings; None where too few of them
-        could be measured.
+        Baseline: distance of training recordings under the same conditions to the test recordings; None where
+        too few of them could be measured.
     excess
         `distance` minus `training_distance`, resampled together; 0 for a perfect generator. Resampling raises
         both distances by about as much as chance does, and their difference hardly: this is the interval to
@@ -114,7 +114,7 @@ def judge_distributions(
     training
         All training recordings, on which the usual intervals between waves are fitted.
     compared
-        As many training recordings as there are generated traces.
+        A training recording under the condition of each generated trace, (n,).
     test
         Test recordings.
     readings
@@ -124,15 +124,16 @@ def judge_distributions(
     intervals = UsualIntervals.fit(training)
     least = float(training.signal_uv.std(dtype=np.float64))
     bands = by_level(test)
+    # Generated traces and their training recordings stand where the recordings that lent the conditions do.
+    lent = {title: rows[made.rows] for title, rows in bands.items()}
     generated, real, other = (
         _Measured(
             measure(recordings, reading, intervals, least_wave=least), owners, _with_all(groups, owners)
         )
         for recordings, reading, owners, groups in (
-            # The generated traces stand in the bands of the recordings that lent the conditions.
-            (made.recordings, readings[0], made.patients, {k: rows[made.rows] for k, rows in bands.items()}),
+            (made.recordings, readings[0], made.patients, lent),
             (test, readings[2], test.patient_id, bands),
-            (compared, readings[1], compared.patient_id, by_level(compared)),
+            (compared, readings[1], made.patients, lent),
         )
     )
     asked = [(name, ALL) for name in generated.values]

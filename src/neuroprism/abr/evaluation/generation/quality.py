@@ -14,6 +14,7 @@ from neuroprism.abr.evaluation.generation.generated_set import (
     GenerationSettings,
     generate_like,
 )
+from neuroprism.abr.evaluation.generation.matched import matched_rows
 from neuroprism.abr.evaluation.generation.memorisation import Memorisation, judge_memorisation
 from neuroprism.abr.evaluation.generation.transfer import (
     PRESENCE_NAMES,
@@ -96,8 +97,7 @@ def judge_set(
 ) -> GenerationQuality:
     """Judge recordings that were already generated; arguments as in `judge_generated`."""
     predictor = AbrPredictor(trained)
-    rows = np.random.default_rng([seed, 2]).permutation(len(training))[: len(made.rows)]
-    compared = training.select(np.sort(rows))
+    compared = training.select(matched_rows(training, test.select(made.rows), seed=seed))
     said = predictor.predict(compared)
     transfer = [_transfer(task, made, compared, said, test) for task in _tasks(trained, training, test)]
     read, said_of_test = Reading.of, predictor.predict(test)

@@ -57,8 +57,9 @@ class Trivial(msgspec.Struct, kw_only=True, frozen=True):
 class Transfer(msgspec.Struct, kw_only=True, frozen=True):
     """Classifiers that were fitted on generated and on recorded traces, for one task.
 
-    All are fitted on at most the same number of recordings and tested on the test recordings unless said
-    otherwise. Intervals are over the test patients; the fits stay as they are.
+    All are fitted on as many recordings under the same conditions, as far as these have labels, and tested
+    on the test recordings unless said otherwise. Intervals are over the test patients; the fits stay as they
+    are.
 
     Attributes
     ----------
