@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ LATENCY = MetricPanel(
     values={
         "network": MetricValue(value=0.15, low=0.14, high=0.16),
         "level alone": MetricValue(value=0.9, low=0.85, high=0.96),
+        "peak picking": MetricValue(math.nan),
         "ideal observer": MetricValue(value=0.1),
     },
 )
@@ -48,7 +50,18 @@ def test_each_method_has_its_row_value_and_interval() -> None:
     assert spans == [[0.14, 0.16], [0.85, 0.96]]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(METHODS)
     said = [text.get_text() for text in axes.texts]
-    assert said[:4] == ["0.15 (0.14 to 0.16)", "0.90 (0.85 to 0.96)", "no answer", "0.10"]
+    assert said[:4] == ["0.150 (0.140 to 0.160)", "0.900 (0.850 to 0.960)", "no answer", "0.100"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"), [(59.4, 75.2, "70"), (9.1, 11.3, "70.0"), (0.8, 1.0, "70.00"), (5, 5, "70.000")]
+)
+def test_decimals_follow_the_width_of_the_interval(low: float, high: float, said: str) -> None:
+    panel = MetricPanel(
+        metric="m", unit="%", better="higher", values={"network": MetricValue(70.0, low, high)}
+    )
+    text = plot_forest([panel], {"network": "network"}).axes[0].texts[0].get_text()
+    assert text.split(" (")[0] == said
 
 
 def test_the_panel_says_its_unit_and_what_is_better() -> None:
@@ -77,7 +90,7 @@ def test_the_file_is_small_and_texts_keep_apart(
 
 
 def test_a_value_without_a_row_is_refused() -> None:
-    with pytest.raises(ValueError, match="no row for ideal observer, level alone"):
+    with pytest.raises(ValueError, match="no row for ideal observer, level alone, peak picking"):
         plot_forest([LATENCY], {"network": "network"})
     with pytest.raises(ValueError, match="at least one metric"):
         plot_forest([], METHODS)

@@ -96,24 +96,16 @@ def plot_calibration(reliability: Reliability | None, coverage: Sequence[Coverag
             _draw_histogram(figure.add_subplot(grid[1, 0], sharex=axes), reliability)
         if coverage:
             _draw_coverage(figure.add_subplot(grid[:, -1]), coverage)
-            figure.legend(loc="outside lower right", ncols=min(3, len(coverage)))
+            figure.legend(loc="outside lower right", ncols=min(1 + n_panels, len(coverage)))
     return figure
 
 
 def _draw_reliability(axes: Axes, reliability: Reliability) -> None:
     _draw_diagonal(axes)
-    lengths = np.stack([reliability.observed - reliability.low, reliability.high - reliability.observed])
-    axes.errorbar(
-        100 * reliability.predicted,
-        100 * reliability.observed,
-        yerr=100 * lengths,
-        color=BLUE,
-        marker="o",
-        markersize=4,
-        linewidth=0.8,
-        elinewidth=1.0,
-        capsize=1.5,
-        zorder=3,
+    predicted = 100 * reliability.predicted
+    axes.vlines(predicted, 100 * reliability.low, 100 * reliability.high, color=BLUE, linewidth=1.0, zorder=3)
+    axes.plot(
+        predicted, 100 * reliability.observed, color=BLUE, marker="o", markersize=4, linewidth=0.8, zorder=3
     )
     axes.tick_params(labelbottom=False)
     axes.set_ylabel("observed (%)")

@@ -26,7 +26,7 @@ LOOKS: Mapping[Kind, tuple[str, str]] = {
 MOST_COLUMNS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class MetricValue:
     """What one method reached.
 
@@ -54,7 +54,7 @@ class MetricPanel:
     better
         Which values are better.
     values
-        What each method reached, by its name; a method that does not answer is left out.
+        What each method reached, by its name; a method that does not answer is left out, or is NaN.
     """
 
     metric: str
@@ -113,6 +113,8 @@ def _draw(axes: Axes, panel: MetricPanel, methods: Mapping[str, Kind]) -> None:
     digits = _digits(panel.values.values())
     for row, (name, kind) in enumerate(methods.items()):
         found = panel.values.get(name)
+        if found is not None and not math.isfinite(found.value):
+            found = None
         if found is not None:
             _draw_value(axes, row, found, kind)
         axes.text(
@@ -155,9 +157,9 @@ def _draw_value(axes: Axes, row: int, found: MetricValue, kind: Kind) -> None:
 
 
 def _digits(values: Iterable[MetricValue]) -> int:
-    """Return the decimals that the narrowest interval gives sense to; three without intervals."""
+    """Return the decimals that resolve the narrowest interval; three without intervals."""
     widths = [found.high - found.low for found in values if found.high > found.low]
-    return min(4, max(0, -math.floor(math.log10(min(widths) / 2)))) if widths else 3
+    return min(4, max(0, math.ceil(0.5 - math.log10(min(widths))))) if widths else 3
 
 
 def _text(found: MetricValue, digits: int) -> str:
