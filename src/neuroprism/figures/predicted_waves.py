@@ -103,7 +103,7 @@ def plot_predicted_waves(panels: Sequence[PredictedSeries]) -> Figure:
     if not panels:
         raise ValueError("plot_predicted_waves needs at least one panel")
     with style():
-        figure = Figure(figsize=(1.65 * len(panels) + 0.7 + 1.5 / len(panels), 5.2), layout="constrained")
+        figure = Figure(figsize=(1.65 * len(panels) + 0.7 + 1.5 / len(panels), 4.7), layout="constrained")
         axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         db_per_uv = fit_db_per_uv([panel.signal_uv for panel in panels])
         for axis, panel in zip(axes, panels, strict=True):
