@@ -53,16 +53,16 @@ class Distribution(msgspec.Struct, kw_only=True, frozen=True):
     generated_mean, test_mean, test_sd
         Of the quantity.
     distance
-        Wasserstein-1 distance of generated and test traces.
+        Wasserstein-1 distance of generated and test traces. Its interval lies high, since resampling adds to
+        the distance that chance makes; see `excess`.
     distance_over_sd
         The same in SDs of the test traces; None where they do not vary.
     training_distance
         Baseline: distance of training recordings under the same conditions to the test recordings; None where
         too few of them could be measured.
     excess
-        `distance` minus `training_distance`, resampled together; 0 for a perfect generator. Resampling raises
-        both distances by about as much as chance does, and their difference hardly: this is the interval to
-        look at.
+        `distance` minus `training_distance`, resampled together; 0 for a perfect generator. What chance adds
+        to both distances is about the same: this is the interval to look at.
     mean_shift
         Mean of the generated traces minus that of the test recordings; baseline 0.
     sd_ratio
@@ -79,7 +79,7 @@ class Distribution(msgspec.Struct, kw_only=True, frozen=True):
     test_sd: float
     distance: Score
     distance_over_sd: float | None
-    training_distance: float | None
+    training_distance: Score | None
     excess: Score | None
     mean_shift: Score | None
     sd_ratio: Score | None
@@ -160,7 +160,7 @@ def _compare(
     if len(other) >= LEAST:
         three = everyone(made, other, real)
         of_training = wasserstein(other, real, three)
-        baseline = float(of_training(np.ones((1, len(np.unique(three)))))[0])
+        baseline = score(of_training, three)
         excess = difference(wasserstein(made, real, three), of_training, three)
     sd = float(real.values.std())
     return Distribution(

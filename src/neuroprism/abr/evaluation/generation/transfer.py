@@ -46,7 +46,10 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Trivial(msgspec.Struct, kw_only=True, frozen=True):
-    """What it is worth to answer the commonest class of the recorded sample for every test recording."""
+    """What it is worth to answer one class for every test recording.
+
+    It is the commonest class of the recorded sample, or of the test recordings where that has no label.
+    """
 
     answer: str
     roc_auc: float | None
@@ -102,7 +105,7 @@ class Transfer(msgspec.Struct, kw_only=True, frozen=True):
     recorded_to_real: Outcome | None
     read_to_real: Outcome | None
     conditions_to_real: Outcome | None
-    trivial_to_real: Trivial | None
+    trivial_to_real: Trivial
     generated_minus_recorded: Outcome | None
     recorded_to_generated: Outcome | None
 
@@ -246,10 +249,9 @@ def _named(scores: dict[str, Score | None]) -> Outcome:
     )
 
 
-def _trivial(recorded: Labelled, test: Labelled, names: tuple[str, ...]) -> Trivial | None:
-    if not len(recorded.labels):
-        return None
-    answer = int(np.bincount(recorded.labels).argmax())
+def _trivial(recorded: Labelled, test: Labelled, names: tuple[str, ...]) -> Trivial:
+    seen = recorded if len(recorded.labels) else test
+    answer = int(np.bincount(seen.labels).argmax())
     constant = np.zeros((len(test.labels), len(names)))
     constant[:, answer] = 1.0
     once = np.ones((1, len(np.unique(test.patients))))
