@@ -1,0 +1,76 @@
+"""A small set of numbers that a reader takes from a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuroprism.abr.evaluation.methods.conditions import CONDITIONS, conditions
+from neuroprism.abr.evaluation.methods.peaks import pick_peaks
+from neuroprism.abr.evaluation.methods.templates import Templates
+from neuroprism.abr.recordings import AbrRecordings
+
+Floats = NDArray[np.float64]
+
+FROM_TRACE = (
+    "evidence for the template",
+    "template correlation",
+    "lag of the template",
+    "spread of the lag",
+    "template lag beyond expectation",
+    "template size",
+    "picked latency",
+    "picked latency beyond expectation",
+    "picked amplitude",
+    "height over noise",
+    "interval I-III",
+    "interval III-V",
+    "interval I-V",
+)
+FEATURES = (*CONDITIONS, "log Fmp", *FROM_TRACE)
+LEAST_FMP = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandFeatures:
+    """Measures the features of recordings.
+
+    Attributes
+    ----------
+    templates
+        None where training has no latencies: then nothing is measured on the trace.
+    """
+
+    templates: Templates | None
+
+    @classmethod
+    def fit(cls, training: AbrRecordings) -> HandFeatures:
+        """Make the templates."""
+        return cls(templates=Templates.fit(training))
+
+    def measure(self, recordings: AbrRecordings) -> Floats:
+        """Return `FEATURES`, (N, F); NaN where one is not known or a wave is not found."""
+        ratio = np.log(np.maximum(recordings.fmp.astype(np.float64), LEAST_FMP))
+        known = np.column_stack([conditions(recordings), ratio])
+        if self.templates is None:
+            return np.column_stack([known, np.full((len(recordings), len(FROM_TRACE)), np.nan)])
+        match = self.templates.match(recordings)
+        picked = pick_peaks(recordings, self.templates.expected)
+        return np.column_stack(
+            [
+                known,
+                np.log1p(np.maximum(match.evidence, 0.0)),
+                match.correlation,
+                match.latency_ms,
+                match.spread_ms,
+                match.latency_ms - picked.expected_ms,
+                match.amplitude,
+                picked.latency_ms,
+                picked.latency_ms - picked.expected_ms,
+                picked.amplitude,
+                np.log1p(picked.height_over_noise),
+                picked.interpeak_ms,
+            ]
+        )
