@@ -1,27 +1,22 @@
-"""What drawn signals depend on, guidance, and denoising."""
+"""What drawn signals depend on, and guidance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.sampling import (
-    NOISE_BANDWIDTH_HZ,
     SamplerSettings,
     SignalNoise,
-    denoise,
     draw_signals,
     guided,
-    noise_levels,
 )
 from neuroprism.abr.trained import TrainedAbr, load_trained
-from neuroprism.core.errors import DataError, UserError
+from neuroprism.core.errors import UserError
 
 FEW = SamplerSettings(steps=4)
 KNOWN = torch.zeros(5, 4, dtype=torch.bool)
@@ -173,71 +168,3 @@ def test_more_steps_than_noise_levels(trained: TrainedAbr) -> None:
 
 
 # --- denoising --------------------------------------------------------------------------------------------
-
-
-class OneResponse:
-    """A network that knows the response of every ear."""
-
-    def __init__(self, trained: TrainedAbr, response: Tensor):
-        self.trained, self.response, self.asked = trained, response, []
-
-    def predict_signal(self, x_t: Tensor, t: Tensor, condition: Tensor, missing: Tensor, drop: Any) -> Tensor:
-        self.asked.append(t)
-        schedule = self.trained.schedule
-        x0 = self.response.expand_as(x_t)
-        return schedule.target(x0, schedule.to_noise(x0, x_t, t, "x0"), t)
-
-
-def test_noise_level_has_the_residual_noise(trained: TrainedAbr) -> None:
-    # White noise of the same density in the band of the response is stronger.
-    sd = trained.scaler.signal.sd / (0.5 * trained.sample_rate_hz / NOISE_BANDWIDTH_HZ) ** 0.5
-    levels = noise_levels(trained, np.array([0.0, 0.1 * sd, sd, 10 * sd, 1e9]))
-    ratio = trained.schedule.snr.double().rsqrt()
-    assert levels[0] == 0
-    assert levels[-1] == 999
-    for level, noise in zip(levels[1:4].tolist(), (0.1, 1.0, 10.0), strict=True):
-        assert ratio[level - 1] < noise <= ratio[level]
-    # Signal and noise are equally strong about the middle of the cosine schedule.
-    assert int(levels[2]) == pytest.approx(496, abs=2)
-
-
-@pytest.mark.parametrize("steps", [1, 4])
-def test_a_network_that_knows_the_response_returns_it(
-    trained: TrainedAbr, trained_run: Any, steps: int
-) -> None:
-    recordings = trained_run.recordings.select(np.arange(6))
-    response = 0.5 * torch.sin(torch.arange(trained.n_times) / 9.0)
-    network = OneResponse(trained, response)
-    found = denoise(replace(trained, network=network), recordings, steps=steps, batch_size=4)  # type: ignore[arg-type]
-    expected = trained.scaler.signal.invert(response.double()).numpy()
-    np.testing.assert_allclose(found, np.tile(expected, (6, 1)), atol=1e-5)
-    assert len(network.asked) == 2 * steps
-    assert torch.equal(network.asked[0], noise_levels(trained, recordings.residual_noise_uv[:4]))
-
-
-def test_denoising_starts_from_the_recording_and_repeats(trained: TrainedAbr, trained_run: Any) -> None:
-    recordings: AbrRecordings = trained_run.recordings.select(np.arange(8))
-    found = denoise(trained, recordings)
-    assert found.shape == recordings.signal_uv.shape
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, denoise(trained, recordings))
-    np.testing.assert_allclose(denoise(trained, recordings, batch_size=3), found, atol=1e-5)
-    # With hardly any noise a recording is its own response.
-    untouched = denoise(trained, recordings, residual_noise_uv=1e-4)
-    low, high = trained.signal_range_uv
-    np.testing.assert_allclose(untouched, recordings.signal_uv.clip(low, high), atol=0.02)
-    assert np.abs(found - recordings.signal_uv).max() > 0.02
-
-
-def test_recordings_that_cannot_be_denoised(trained: TrainedAbr, trained_run: Any) -> None:
-    recordings = trained_run.recordings.select(np.arange(3))
-    unknown = replace(recordings, residual_noise_uv=np.array([0.1, np.nan, np.nan], dtype=np.float32))
-    with pytest.raises(DataError, match="residual_noise_uv is not known for 2 recordings"):
-        denoise(trained, unknown)
-    denoise(trained, unknown, residual_noise_uv=0.05, steps=1)
-    with pytest.raises(DataError, match="must be 0 or more, not -1"):
-        denoise(trained, recordings, residual_noise_uv=-1.0)
-    with pytest.raises(UserError, match="steps must be 1 or more"):
-        denoise(trained, recordings, steps=0)
-    with pytest.raises(DataError, match="sample_rate_hz"):
-        denoise(trained, replace(recordings, sample_rate_hz=1000.0))

@@ -58,6 +58,28 @@ def noise_blocks(n: int, n_times: int, sample_rate_hz: float, rng: np.random.Gen
     return result
 
 
+def unit_noise_covariance(n_times: int, sample_rate_hz: float) -> Floats:
+    """Return the covariance of `noise_blocks`, (T, T).
+
+    The coloured part is a Fourier series over twice the window with independent Gaussian coefficients; mains
+    and baseline are sinusoids with Gaussian coefficients of their cosine and sine. All are stationary.
+    """
+    lag_s = np.arange(n_times) / sample_rate_hz
+    length = 2 * n_times
+    power = spectrum(length, sample_rate_hz) ** 2
+    # The inverse Fourier transform takes the Nyquist term once and its real part only.
+    power[-1] /= 4.0
+    frequency_hz = np.fft.rfftfreq(length, 1.0 / sample_rate_hz)
+    by_lag = (1.0 - MAINS_SHARE**2 - BASELINE_SHARE**2) * (
+        np.cos(2 * np.pi * lag_s[:, None] * frequency_hz) @ power
+    )
+    for slow_hz, share in ((MAINS_HZ, MAINS_SHARE), (BASELINE_HZ, BASELINE_SHARE)):
+        by_lag += share**2 * np.cos(2 * np.pi * slow_hz * lag_s)
+    samples = np.arange(n_times)
+    covariance: Floats = by_lag[np.abs(samples[:, None] - samples)]
+    return covariance
+
+
 def _slow_waves(n: int, n_times: int, sample_rate_hz: float, rng: np.random.Generator) -> Traces:
     """Return mains and baseline of random phase: Gaussian coefficients of a cosine and a sine each."""
     time_s = np.arange(n_times) / sample_rate_hz

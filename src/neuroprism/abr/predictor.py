@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from neuroprism.abr.dataset import AbrBatch, AbrDataset
+from neuroprism.abr.denoising import denoise
 from neuroprism.abr.heads import TaskPrediction
 from neuroprism.abr.losses import LIKELIHOODS
 from neuroprism.abr.predictions import AbrPredictions, Estimate, ear_thresholds
 from neuroprism.abr.recordings import AbrRecordings
-from neuroprism.abr.sampling import denoise
 from neuroprism.abr.trained import TrainedAbr, Weights, load_trained
 from neuroprism.abr.unlabelled import GIVEN, UNKNOWN_EAR, check_traces, unlabelled, with_conditions
 from neuroprism.abr.window_fit import fit_to_window
@@ -142,13 +142,8 @@ class AbrPredictor:
             unlike_training=tuple(unlike),
             notes=(*notes, *without, *looked),
             provenance=trained.provenance,
-            denoised_uv=_denoise(trained, recordings) if denoised else None,
+            denoised_uv=denoise(trained, recordings) if denoised else None,
         )
-
-
-def _denoise(trained: TrainedAbr, recordings: AbrRecordings) -> NDArray[np.float32]:
-    """Return the mean of the responses that each recording leaves possible, (N, T)."""
-    return denoise(trained, recordings, steps=1)
 
 
 def _replaced(recordings: AbrRecordings, conditions: Mapping[str, ArrayLike | None]) -> list[str]:

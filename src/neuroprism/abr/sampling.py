@@ -1,4 +1,4 @@
-"""Drawing signals from a trained network, and denoising recordings with it.
+"""Drawing signals from a trained network.
 
 Letters: B batch, N signals, T samples, F condition columns (`neuroprism.abr.conditioning.CONDITIONS`).
 """
@@ -12,17 +12,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from neuroprism.abr.dataset import AbrDataset
 from neuroprism.abr.diffusion import NoiseSchedule
 from neuroprism.abr.model import AbrNetwork
-from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.sampling_steps import CLEAN, ReverseProcess, trailing_steps
 from neuroprism.abr.trained import TrainedAbr
-from neuroprism.core.errors import DataError, UserError
+from neuroprism.core.errors import UserError
 
 SamplerName = Literal["ddim", "ddpm"]
 SAMPLERS: tuple[SamplerName, ...] = ("ddim", "ddpm")
@@ -31,14 +28,6 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 """Output of a network for signals (B, 1, T) at noise levels (B,)."""
 
 DDIM_STEPS = 50
-DENOISING_STEPS = 10
-
-NOISE_BANDWIDTH_HZ = 1000.0
-"""Band in which the noise of an averaged response is taken to lie.
-
-Chosen on simulated recordings, where it gives a smaller error of the denoised trace than bandwidths of 400
-and 2,500 Hz or white noise; a slow baseline makes the noise of a recording narrower still.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,101 +243,3 @@ def check_guidance(trained: TrainedAbr, guidance: float) -> None:
             f"guidance {guidance:g} needs a model that was trained with diffusion.cfg.drop_prob above 0; "
             f"{trained.path} was not: use --guidance 1"
         )
-
-
-@torch.no_grad()
-def denoise(
-    trained: TrainedAbr,
-    recordings: AbrRecordings,
-    *,
-    residual_noise_uv: float | None = None,
-    steps: int = DENOISING_STEPS,
-    batch_size: int = 64,
-    progress: bool = False,
-) -> NDArray[np.float32]:
-    """Return the responses in recordings without their noise, (N, T) in microvolt.
-
-    A recording ``y = x + n`` whose white noise has the SD ``s`` (in SDs of the signal) is, times ``sqrt(a)``,
-    a diffused signal of the level t at which ``(1 - a) / a = s^2``. The noise of a recording is not white but
-    lies in the band of the response, where it is denser than white noise of the same SD; white noise of
-    that density has ``s = residual / SD of the signal * sqrt(half the sampling rate / bandwidth)``. From
-    level t deterministic DDIM leads down to the clean signal. One step gives the mean of the possible
-    responses, which has the smallest expected error; more steps give one possible response, with all its
-    detail.
-
-    A network that learned recorded traces (`data.signal_target: recorded`) takes noise like that of
-    its training recordings for a part of the signal; one that learned clean traces does not.
-
-    Parameters
-    ----------
-    trained
-        Network and scaler.
-    recordings
-        With the window, rate and unit of the training data.
-    residual_noise_uv
-        SD of the noise in every recording; None: as the recordings say.
-    steps
-        DDIM steps from the level of each recording.
-    batch_size
-        Recordings that are denoised together.
-    progress
-        Whether to show a bar.
-
-    Raises
-    ------
-    DataError
-        If the recordings do not fit the network, or their noise is not known.
-    UserError
-        If `steps` is not 1 or more.
-    """
-    if steps < 1:
-        raise UserError(f"steps must be 1 or more, not {steps}")
-    everything = AbrDataset(recordings, np.arange(len(recordings)), trained.scaler).everything
-    levels = noise_levels(trained, _residual_noise(recordings, residual_noise_uv))
-    process = ReverseProcess(trained.schedule, clip=trained.scaler.clip)
-    parts = []
-    with tqdm(total=len(recordings), desc="denoise", unit="recording", disable=not progress) as bar:
-        for rows in torch.split(torch.arange(len(recordings)), batch_size):
-            batch = everything.select(rows).to(trained.device)
-            predict = guided(trained.network, batch.condition, batch.condition_missing, 1.0)
-            t = levels[rows].to(trained.device)
-            x = trained.schedule.signal[t].view(-1, 1, 1) * batch.observed
-            for step in range(steps):
-                lower = _between(levels[rows], step + 1, steps).to(trained.device)
-                x = process.ddim(predict(x, t), x, t, lower)
-                t = lower
-            parts.append(x.squeeze(1).cpu())
-            bar.update(len(rows))
-    clean: NDArray[np.float32] = trained.scaler.signal.invert(torch.cat(parts).double()).numpy()
-    return clean.astype(np.float32)
-
-
-def noise_levels(trained: TrainedAbr, residual_noise_uv: NDArray[np.floating]) -> Tensor:
-    """Return the lowest noise level that has at least this noise, (N,), int64.
-
-    Level t has the noise ``sqrt((1 - a) / a)`` for a signal of SD 1; the residual noise counts in SDs of
-    the training signals, times the root of half the sampling rate over `NOISE_BANDWIDTH_HZ`.
-    """
-    density = max(1.0, 0.5 * trained.sample_rate_hz / NOISE_BANDWIDTH_HZ) ** 0.5
-    ratio = trained.schedule.snr.cpu().double().rsqrt()
-    wanted = torch.from_numpy(density / trained.scaler.signal.sd * np.asarray(residual_noise_uv, np.float64))
-    return torch.searchsorted(ratio, wanted).clamp(max=trained.schedule.n_steps - 1)
-
-
-def _between(levels: Tensor, step: int, n_steps: int) -> Tensor:
-    """Return the level of each recording after `step` of `n_steps` equal steps down to the clean signal."""
-    if step == n_steps:
-        return torch.full_like(levels, CLEAN)
-    return (((levels + 1) * (1 - step / n_steps)).round().long() - 1).clamp(min=0)
-
-
-def _residual_noise(recordings: AbrRecordings, given_uv: float | None) -> NDArray[np.float64]:
-    if given_uv is None:
-        noise = recordings.residual_noise_uv.astype(np.float64)
-        unknown = int(np.isnan(noise).sum())
-        if unknown:
-            raise DataError(f"residual_noise_uv is not known for {unknown} recordings: give it by hand")
-        return noise
-    if not (math.isfinite(given_uv) and given_uv >= 0):
-        raise DataError(f"residual_noise_uv must be 0 or more, not {given_uv:g}")
-    return np.full(len(recordings), given_uv)

@@ -15,7 +15,7 @@ from neuroprism.abr.trained import load_trained
 @pytest.fixture(scope="module")
 def results(trained_run, balanced_set: AbrRecordings, small_set: AbrRecordings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(denoising, "MAX_RECORDINGS", 60)
+        patch.setattr(denoising, "MAX_RECORDINGS", 40)
         return denoising_results(load_trained(trained_run.best), balanced_set, small_set, seed=0)
 
 
@@ -63,7 +63,7 @@ def test_the_linear_estimate_is_the_conditional_mean_of_gaussian_signals(balance
     unit = noise_blocks(len(part), part.n_times, part.sample_rate_hz, rng).mean(axis=1) * 4.0
     noise_uv = np.full(len(part), 0.1, dtype=np.float32)
     noisy = replace(part, signal_uv=(gaussian + 0.1 * unit).astype(np.float32), residual_noise_uv=noise_uv)
-    linear = LinearDenoiser(balanced_set, seed=0)
+    linear = LinearDenoiser(balanced_set)
     right = np.mean((linear(noisy) - gaussian) ** 2)
     for factor in (0.5, 2.0):
         wrong = linear(replace(noisy, residual_noise_uv=noise_uv * np.float32(factor)))

@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neuroprism.abr.denoising import denoise
 from neuroprism.abr.evaluation import signal_measures
 from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.score import Score, score
-from neuroprism.abr.noise import noise_blocks
+from neuroprism.abr.noise import noise_blocks, unit_noise_covariance
 from neuroprism.abr.recordings import AbrRecordings
-from neuroprism.abr.sampling import denoise
 from neuroprism.abr.trained import TrainedAbr
 from neuroprism.abr.wave_picking import pick_wave
 from neuroprism.metrics import resampling
@@ -28,7 +28,7 @@ from neuroprism.metrics import resampling
 INPUT_SNRS_DB = (-6.0, 0.0, 6.0, 12.0)
 """Power of the response over power of the noise, both over the whole window."""
 
-MAX_RECORDINGS = 500
+MAX_RECORDINGS = 200
 REACH_MS = 1.0
 """Wave V is looked for this far around its true place, in the traces of every method."""
 
@@ -141,18 +141,15 @@ class LinearDenoiser:
     ----------
     training
         Recordings with their true responses.
-    seed
-        Of the noise from which C is estimated.
     """
 
-    def __init__(self, training: AbrRecordings, *, seed: int) -> None:
+    def __init__(self, training: AbrRecordings) -> None:
         if training.clean_uv is None:
             raise ValueError("the training recordings have no true responses")
         responses = training.clean_uv[training.v_present].astype(np.float64)
-        noise = _unit_noise(4096, training, np.random.default_rng(seed)).astype(np.float64)
         self._mean = responses.mean(axis=0)
         self._signal = np.cov(responses, rowvar=False)
-        self._noise = noise.T @ noise / len(noise)
+        self._noise = unit_noise_covariance(training.n_times, training.sample_rate_hz)
 
     def __call__(self, recordings: AbrRecordings) -> Traces:
         """Return the estimated responses, (N, T)."""
@@ -177,7 +174,7 @@ def denoising_results(
     trained
         Network.
     training, test
-        With true responses; up to 500 test recordings that have a wave V are used.
+        With true responses; up to 200 test recordings that have a wave V are used.
     seed
         Of the noise, and of which recordings are taken.
     """
@@ -188,9 +185,9 @@ def denoising_results(
     rng = np.random.default_rng(seed)
     chosen = test.select(np.sort(rng.permutation(rows)[:MAX_RECORDINGS]))
     methods: dict[str, Denoiser] = {
-        "network": lambda recordings: denoise(trained, recordings, steps=1),
+        "network": lambda recordings: denoise(trained, recordings, seed=seed),
         "noisy input": lambda recordings: recordings.signal_uv,
-        "linear estimate": LinearDenoiser(training, seed=seed),
+        "linear estimate": LinearDenoiser(training),
     }
     results = []
     for ratio in (*INPUT_SNRS_DB, None):
