@@ -169,3 +169,15 @@ def test_matched_recordings_have_the_conditions(training: AbrRecordings, test_se
     assert (matched_rows(training, test_set, seed=1) != rows).mean() > 0.5
     alone = matched_rows(training.select([3]), test_set, seed=0)
     assert (alone == 0).all()
+
+
+def test_recordings_that_the_network_cannot_read_are_not_matched(
+    training: AbrRecordings, test_set: AbrRecordings
+) -> None:
+    rate_hz = training.rate_hz.copy()
+    rate_hz[::2] = np.nan
+    rows = matched_rows(replace(training, rate_hz=rate_hz), test_set, seed=0)
+    assert (rows % 2 == 1).all()
+    never = np.full_like(training.rate_hz, np.nan)
+    unknown = replace(training, rate_hz=never, age_years=never, level_db_nhl=never)
+    assert len(matched_rows(unknown, test_set, seed=0)) == len(test_set)
