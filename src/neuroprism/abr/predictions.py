@@ -9,65 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neuroprism.abr.ear_thresholds import PRESENT_FROM, EarThreshold
+from neuroprism.abr.estimate import Estimate
+
 STATEMENT = "Research software, not a medical device: not for diagnosis or treatment of patients."
 
-PRESENT_FROM = 0.5
-"""Probability from which wave V counts as present."""
-
-INTERVAL_Z = 1.959964
-"""Standard deviations on either side of a normal interval of 95 %."""
-
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A value for each recording, (N,), with its interval of 95 %; bounds are NaN where there is none."""
-
-    value: Floats
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def normal(cls, mean: Floats, sd: Floats) -> Estimate:
-        """Return the interval of a normal distribution."""
-        return cls(value=mean, low=mean - INTERVAL_Z * sd, high=mean + INTERVAL_Z * sd)
-
-    @property
-    def sd(self) -> Floats:
-        """Standard deviation, (N,)."""
-        return (self.high - self.low) / (2 * INTERVAL_Z)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EarThreshold:
-    """Threshold of one ear from its recordings at several levels, in two ways.
-
-    Attributes
-    ----------
-    ear_id
-        Patient and ear.
-    rows
-        Places of its recordings.
-    levels_db_nhl
-        Levels that were tested, increasing.
-    threshold_db_nhl, low_db_nhl, high_db_nhl
-        Mean of the thresholds of the single recordings, each weighted by the inverse of its variance. The
-        interval of 95 % holds however much the errors of one ear's recordings have in common.
-    lowest_level_with_v_db_nhl
-        Lowest level at which wave V counts as present; None where it is at no level.
-    v_missing_above
-        Whether wave V counts as absent at a level above that one.
-    """
-
-    ear_id: str
-    rows: tuple[int, ...]
-    levels_db_nhl: tuple[float, ...]
-    threshold_db_nhl: float
-    low_db_nhl: float
-    high_db_nhl: float
-    lowest_level_with_v_db_nhl: float | None
-    v_missing_above: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,56 +116,6 @@ class AbrPredictions:
         ]
         table["unlike_training"] = list(self.unlike_training)
         return table
-
-
-def ear_thresholds(
-    ear_id: NDArray[np.str_],
-    known: NDArray[np.bool_],
-    level_db_nhl: Floats,
-    v_probability: Floats,
-    threshold_db_nhl: Estimate,
-) -> tuple[EarThreshold, ...]:
-    """Return the threshold of every ear that is known and was recorded at more than one level.
-
-    Where a level was recorded several times, the mean probability of wave V counts.
-    """
-    found = []
-    places = np.flatnonzero(known)
-    names, owner = np.unique(ear_id[places], return_inverse=True)
-    places = places[np.argsort(owner, kind="stable")]
-    for name, rows in zip(names, np.split(places, np.cumsum(np.bincount(owner))[:-1]), strict=False):
-        levels, place = np.unique(level_db_nhl[rows], return_inverse=True)
-        if len(levels) < 2:
-            continue
-        probability = np.bincount(place, weights=v_probability[rows]) / np.bincount(place)
-        present = probability >= PRESENT_FROM
-        lowest = int(present.argmax()) if present.any() else None
-        value, low, high = _combine(threshold_db_nhl.value[rows], threshold_db_nhl.sd[rows])
-        found.append(
-            EarThreshold(
-                ear_id=str(name),
-                rows=tuple(rows.tolist()),
-                levels_db_nhl=tuple(levels.tolist()),
-                threshold_db_nhl=value,
-                low_db_nhl=low,
-                high_db_nhl=high,
-                lowest_level_with_v_db_nhl=None if lowest is None else float(levels[lowest]),
-                v_missing_above=lowest is not None and not bool(present[lowest:].all()),
-            )
-        )
-    return tuple(found)
-
-
-def _combine(value: Floats, sd: Floats) -> tuple[float, float, float]:
-    """Return the mean weighted by inverse variance, and bounds that need no independent errors.
-
-    A weighted mean ``sum w x`` has an SD of at most ``sum w sd`` whatever the correlation of its parts.
-    """
-    if np.isnan(sd).any():
-        return float(value.mean()), np.nan, np.nan
-    weight = sd**-2 / (sd**-2).sum()
-    mean, spread = float((weight * value).sum()), float((weight * sd).sum())
-    return mean, mean - INTERVAL_Z * spread, mean + INTERVAL_Z * spread
 
 
 def _bounds(name: str, unit: str, estimate: Estimate, where: NDArray[np.bool_]) -> dict[str, list[Any]]:

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from neuroprism.abr.dataset import AbrBatch, AbrDataset
 from neuroprism.abr.denoising import denoise
+from neuroprism.abr.ear_thresholds import ear_thresholds
+from neuroprism.abr.estimate import Estimate
 from neuroprism.abr.heads import TaskPrediction
 from neuroprism.abr.losses import LIKELIHOODS
-from neuroprism.abr.predictions import AbrPredictions, Estimate, ear_thresholds
+from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import TrainedAbr, Weights, load_trained
 from neuroprism.abr.unlabelled import GIVEN, UNKNOWN_EAR, check_traces, unlabelled, with_conditions

@@ -12,7 +12,8 @@ from neuroprism.core.errors import UserError
 from neuroprism.core.text_table import text_table
 
 if TYPE_CHECKING:
-    from neuroprism.abr.predictions import AbrPredictions, Estimate
+    from neuroprism.abr.estimate import Estimate
+    from neuroprism.abr.predictions import AbrPredictions
     from neuroprism.abr.recordings import AbrRecordings
 
 

@@ -8,7 +8,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from neuroprism.abr.evaluation.calibration import crps, interval_results, reliability
-from neuroprism.abr.predictions import AbrPredictions, Estimate
+from neuroprism.abr.estimate import Estimate
+from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import load_trained

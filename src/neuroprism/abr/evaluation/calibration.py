@@ -13,7 +13,8 @@ from scipy.special import ndtr, ndtri
 from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.samples import labelled, truth
 from neuroprism.abr.evaluation.score import Score, score
-from neuroprism.abr.predictions import AbrPredictions, Estimate
+from neuroprism.abr.estimate import Estimate
+from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.metrics import resampling
 
