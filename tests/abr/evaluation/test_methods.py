@@ -194,3 +194,28 @@ def _as_scores(r: AbrRecordings) -> AbrRecordings:
         fmp=unknown,
         residual_noise_uv=unknown,
     )
+
+
+def test_levels_in_sound_pressure_and_another_preset_are_lived_with(fitted: dict[str, Method]) -> None:
+    r = simulate(SimulationConfig(n_patients=6, preset="clinical", seed=22))
+    unknown = np.full(len(r), np.nan, dtype=np.float32)
+    pressure = replace(r, level_db_spl=r.level_db_nhl + np.float32(30.0), level_db_nhl=unknown)
+    for name, method in fitted.items():
+        for tested in (r, pressure):
+            for task, values in given(method.answer(tested)).items():
+                assert task == "ear_threshold_db_nhl" or np.isfinite(values).all(), (name, task)
+        # Without a level that training knows there is no series along which to look for a threshold.
+        assert np.isnan(given(method.answer(pressure))["ear_threshold_db_nhl"]).all()
+
+
+def test_more_is_known_from_the_trace_than_from_the_conditions(
+    fitted: dict[str, Method], parts: tuple[AbrRecordings, AbrRecordings]
+) -> None:
+    r = parts[1]
+    found = {name: fitted[name].answer(r) for name in ("constant", "conditions only", "hand features")}
+    errors = []
+    for answers in found.values():
+        assert answers.latency_ms is not None
+        errors.append(np.abs(answers.latency_ms - r.v_latency_ms)[r.latency_mask].mean())
+    constant, conditions, features = errors
+    assert constant > conditions > 1.5 * features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,23 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 SEED = 0
-LEARNING_RATE, MAX_LEAVES, MIN_LEAF = 0.06, 15, 20
-N_TREES, N_CLASS_TREES = 150, 60
+LEARNING_RATE = 0.06
+MIN_LEAF = 40
+"""Recordings in a leaf: of several patients, whose ages would name them in smaller ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many trees, and how many leaves each may have."""
+
+    n_trees: int
+    n_leaves: int
+
+
+FEW_FEATURES = Size(n_trees=150, n_leaves=15)
+MANY_FEATURES = Size(n_trees=300, n_leaves=31)
+PER_CLASS = Size(n_trees=60, n_leaves=15)
+"""For more than two classes, each of which has its own trees."""
 
 
 class BoostedValue:
@@ -27,7 +43,7 @@ class BoostedValue:
         self._varying = varying
 
     @classmethod
-    def fit(cls, features: Floats, label: Label) -> BoostedValue | None:
+    def fit(cls, features: Floats, label: Label, size: Size = FEW_FEATURES) -> BoostedValue | None:
         """Fit to the recordings that have the label, features (N, F).
 
         None if there is no label, or no feature differs between the recordings.
@@ -38,7 +54,7 @@ class BoostedValue:
         varying = _varying(seen)
         if not varying.any():
             return None
-        model = HistGradientBoostingRegressor(loss="absolute_error", max_iter=N_TREES, **_settings())
+        model = HistGradientBoostingRegressor(loss="absolute_error", **_settings(size))
         return cls(model.fit(seen[:, varying], label.values), varying)
 
     def predict(self, features: Floats) -> Floats:
@@ -81,8 +97,8 @@ class BoostedClass:
         if len(np.unique(label.values)) < 2 or not varying.any():
             return None
         weight = "balanced" if balanced else None
-        n_trees = N_TREES if n_classes == 2 else N_CLASS_TREES
-        model = HistGradientBoostingClassifier(max_iter=n_trees, class_weight=weight, **_settings())
+        size = FEW_FEATURES if n_classes == 2 else PER_CLASS
+        model = HistGradientBoostingClassifier(class_weight=weight, **_settings(size))
         return cls(model.fit(seen[:, varying], label.values.astype(np.int64)), varying, n_classes)
 
     def predict(self, features: Floats) -> Floats:
@@ -106,11 +122,12 @@ def _varying(features: Floats) -> NDArray[np.bool_]:
     return differ
 
 
-def _settings() -> dict[str, Any]:
+def _settings(size: Size) -> dict[str, Any]:
     # Early stopping would hold back recordings of patients whose others are trained on.
     return {
         "learning_rate": LEARNING_RATE,
-        "max_leaf_nodes": MAX_LEAVES,
+        "max_iter": size.n_trees,
+        "max_leaf_nodes": size.n_leaves,
         "min_samples_leaf": MIN_LEAF,
         "early_stopping": False,
         "random_state": SEED,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neuroprism.abr.evaluation.answers import Answers, Kind
 from neuroprism.abr.evaluation.methods import labels
-from neuroprism.abr.evaluation.methods.boosting import BoostedClass, BoostedValue, predicted
+from neuroprism.abr.evaluation.methods.boosting import MANY_FEATURES, BoostedClass, BoostedValue, predicted
 from neuroprism.abr.evaluation.methods.criterion import best_f1_criterion
 from neuroprism.abr.evaluation.methods.ear_features import ear_features
 from neuroprism.abr.evaluation.methods.ear_levels import Ears
@@ -93,10 +93,10 @@ def fit_feature_models(training: AbrRecordings) -> FeatureModels:
         measured=measured,
         presence=presence,
         criterion=criterion,
-        latency_ms=BoostedValue.fit(features, labels.latency_ms(training)),
-        amplitude_uv=BoostedValue.fit(features, labels.amplitude_uv(training)),
+        latency_ms=BoostedValue.fit(features, labels.latency_ms(training), MANY_FEATURES),
+        amplitude_uv=BoostedValue.fit(features, labels.amplitude_uv(training), MANY_FEATURES),
         hearing_class=QuadraticClass.fit(features, labels.hearing_class(training), len(training.class_names)),
-        threshold_db_nhl=BoostedValue.fit(features, threshold),
+        threshold_db_nhl=BoostedValue.fit(features, threshold, MANY_FEATURES),
         ear_threshold_db_nhl=ear,
     )
 
@@ -114,7 +114,7 @@ def _from_other_patients(training: AbrRecordings, features: Floats) -> tuple[Flo
     for rest, held in GroupKFold(N_FOLDS).split(features, groups=training.patient_id):
         part = training.select(rest)
         presence = BoostedClass.fit(features[rest], labels.presence(part), 2, balanced=False)
-        value = BoostedValue.fit(features[rest], labels.threshold_db_nhl(part))
+        value = BoostedValue.fit(features[rest], labels.threshold_db_nhl(part), MANY_FEATURES)
         if presence is None or value is None:
             return None
         probability[held] = presence.predict(features[held])[:, 1]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroprism.abr.evaluation.methods.conditions import CONDITIONS, conditions
+from neuroprism.abr.evaluation.methods.noise_shape import after_artefact
 from neuroprism.abr.evaluation.methods.peaks import pick_peaks
 from neuroprism.abr.evaluation.methods.templates import Templates
 from neuroprism.abr.recordings import AbrRecordings
@@ -28,9 +29,19 @@ FROM_TRACE = (
     "interval I-III",
     "interval III-V",
     "interval I-V",
+    "evidence with wave III",
+    "correlation with wave III",
+    "lag with wave III",
+    "spread of the lag with wave III",
+    "size with wave III",
+    "log SD of the trace",
+    "log SD of its differences",
 )
 FEATURES = (*CONDITIONS, "log Fmp", *FROM_TRACE)
 LEAST_FMP = 1e-3
+
+WITH_WAVE_III_MS = 2.8
+"""How far before wave V the second template begins: before wave III."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,24 +50,29 @@ class HandFeatures:
 
     Attributes
     ----------
-    templates
-        None where training has no latencies: then nothing is measured on the trace.
+    templates, with_third
+        Of wave V, and of waves III to V; None where training has no latencies: then nothing is measured on
+        the trace.
     """
 
     templates: Templates | None
+    with_third: Templates | None
 
     @classmethod
     def fit(cls, training: AbrRecordings) -> HandFeatures:
         """Make the templates."""
-        return cls(templates=Templates.fit(training))
+        return cls(
+            templates=Templates.fit(training),
+            with_third=Templates.fit(training, before_ms=WITH_WAVE_III_MS, max_bands=1),
+        )
 
     def measure(self, recordings: AbrRecordings) -> Floats:
         """Return `FEATURES`, (N, F); NaN where one is not known or a wave is not found."""
         ratio = np.log(np.maximum(recordings.fmp.astype(np.float64), LEAST_FMP))
         known = np.column_stack([conditions(recordings), ratio])
-        if self.templates is None:
+        if self.templates is None or self.with_third is None:
             return np.column_stack([known, np.full((len(recordings), len(FROM_TRACE)), np.nan)])
-        match = self.templates.match(recordings)
+        match, third = self.templates.match(recordings), self.with_third.match(recordings)
         picked = pick_peaks(recordings, self.templates.expected)
         return np.column_stack(
             [
@@ -72,5 +88,19 @@ class HandFeatures:
                 picked.amplitude,
                 np.log1p(picked.height_over_noise),
                 picked.interpeak_ms,
+                np.log1p(np.maximum(third.evidence, 0.0)),
+                third.correlation,
+                third.latency_ms,
+                third.spread_ms,
+                third.amplitude,
+                _log_sd(recordings),
             ]
         )
+
+
+def _log_sd(recordings: AbrRecordings) -> Floats:
+    """Return the logarithm of the SD of each trace and of its differences, after the artefact, (N, 2)."""
+    trace = recordings.signal_uv[:, after_artefact(recordings.time_ms)].astype(np.float64)
+    sd = np.column_stack([trace.std(axis=1), np.diff(trace, axis=1).std(axis=1)])
+    found: Floats = np.log(np.maximum(sd, np.finfo(np.float32).tiny))
+    return found

@@ -22,7 +22,7 @@ from neuroprism.core.errors import DataError
 Floats = NDArray[np.float64]
 
 BEFORE_MS, AFTER_MS = 1.0, 4.0
-"""Length of a template before and after wave V: its own slopes and its trough.
+"""Usual length of a template before and after wave V: its own slopes and its trough.
 
 Waves I to III are left out: their distance from wave V differs between ears, which blurs them in a mean.
 """
@@ -72,7 +72,7 @@ class Templates:
     edges_db
         Levels between the bands, (B - 1,).
     shapes
-        (B, W), wave V at `BEFORE_MS`.
+        (B, W), each from `before_ms` before wave V to `AFTER_MS` after it.
     whitener
         Factor L' of the inverse noise correlation L L', (T', T').
     time_ms
@@ -84,20 +84,23 @@ class Templates:
     shapes: Floats
     whitener: Floats
     time_ms: Floats
+    before_ms: float
 
     @classmethod
-    def fit(cls, training: AbrRecordings) -> Templates | None:
+    def fit(
+        cls, training: AbrRecordings, *, before_ms: float = BEFORE_MS, max_bands: int = MAX_BANDS
+    ) -> Templates | None:
         """Average the training traces with a wave V; None where no latency is marked."""
         expected = LatencyLevel.fit(training)
         if expected is None:
             return None
         shown = training.select(training.latency_mask)
         level = filled(conditions(shown), expected.medians)[:, 0]
-        n_bands = int(np.clip(len(shown) // MIN_TRACES, 1, MAX_BANDS))
+        n_bands = int(np.clip(len(shown) // MIN_TRACES, 1, max_bands))
         edges = np.quantile(level, np.arange(1, n_bands) / n_bands)
         edges = np.unique(edges[edges > level.min()])
         band = np.searchsorted(edges, level, side="right")
-        shapes = [_aligned_mean(shown.select(band == k)) for k in range(len(edges) + 1)]
+        shapes = [_aligned_mean(shown.select(band == k), before_ms) for k in range(len(edges) + 1)]
         lower = np.linalg.cholesky(noise_correlation(training))
         return cls(
             expected=expected,
@@ -105,6 +108,7 @@ class Templates:
             shapes=np.stack(shapes),
             whitener=np.linalg.inv(lower),
             time_ms=training.time_ms,
+            before_ms=before_ms,
         )
 
     @property
@@ -155,7 +159,7 @@ class Templates:
         sum_of_weights = weight.sum(axis=1)
         mean = weight @ lag_ms / sum_of_weights
         variance = (weight * (lag_ms - mean[:, None]) ** 2).sum(axis=1) / sum_of_weights
-        shape, at_v = self.shapes[band], _at_v(self.time_ms)
+        shape, at_v = self.shapes[band], _samples(self.before_ms, self.time_ms)
         size = shape[at_v] - shape[at_v:].min()
         return np.stack(
             [
@@ -171,22 +175,22 @@ class Templates:
     def _placed(self, band: int) -> Floats:
         """Return the template with wave V at each sample that is looked at, (lags, T)."""
         lags = np.flatnonzero(after_artefact(self.time_ms))
-        place = np.arange(len(self.time_ms))[None, :] - lags[:, None] + _at_v(self.time_ms)
+        place = np.arange(len(self.time_ms))[None, :] - lags[:, None] + _samples(self.before_ms, self.time_ms)
         shape = self.shapes[band]
         inside = (place >= 0) & (place < len(shape))
         return np.where(inside, shape[np.clip(place, 0, len(shape) - 1)], 0.0)
 
 
-def _at_v(time_ms: Floats) -> int:
-    """Return the sample of a template at which wave V peaks."""
-    return round(BEFORE_MS / float(time_ms[1] - time_ms[0]))
+def _samples(length_ms: float, time_ms: Floats) -> int:
+    """Return the number of samples in a length of time."""
+    return round(length_ms / float(time_ms[1] - time_ms[0]))
 
 
-def _aligned_mean(shown: AbrRecordings) -> Floats:
+def _aligned_mean(shown: AbrRecordings, before_ms: float) -> Floats:
     """Return the mean trace around the marked wave V, (W,); 0 where no recording reaches."""
     time_ms = shown.time_ms
     step_ms = time_ms[1] - time_ms[0]
-    offset = np.arange(-_at_v(time_ms), round(AFTER_MS / step_ms) + 1)
+    offset = np.arange(-_samples(before_ms, time_ms), _samples(AFTER_MS, time_ms) + 1)
     place = (shown.v_latency_ms[:, None].astype(np.float64) - time_ms[0]) / step_ms + offset
     left = np.floor(place).astype(np.int64)
     inside = (left >= np.argmax(after_artefact(time_ms))) & (left < len(time_ms) - 1)
