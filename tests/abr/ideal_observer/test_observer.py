@@ -53,7 +53,7 @@ class BruteForce:
     def __init__(self, recordings: AbrRecordings, row: int) -> None:
         rng = np.random.default_rng(99)
         level, noise = float(recordings.level_db_nhl[row]), float(recordings.residual_noise_uv[row])
-        ears = draw_ears(40_000, "balanced", rng)
+        ears = draw_ears(25_000, "balanced", rng)
         ear, levels = draw_levels(ears, rng)
         ear = ear[levels == level]
         n_ears = len(ears.patient)
@@ -97,7 +97,7 @@ def test_posterior_is_that_of_brute_force_where_the_noise_is_high(fresh_set: Abr
     noisy = with_noise(fresh_set.select(np.arange(0, 100, 25)), 0.25, seed=5)
     # The age of the last one is not known.
     noisy.age_years[3] = np.nan
-    n_particles = 2000
+    n_particles = 1500
     found = IdealObserver.of(noisy, n_particles=n_particles).posteriors(noisy.select([row]))[0]
     brute = BruteForce(noisy, row)
 
@@ -125,7 +125,7 @@ def assert_mean_zero(excess: Any, variance: Floats) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_recordings", "n_particles"), [(60, 150), pytest.param(300, 1000, marks=pytest.mark.slow)]
+    ("n_recordings", "n_particles"), [(50, 120), pytest.param(300, 1000, marks=pytest.mark.slow)]
 )
 def test_probabilities_and_intervals_hold_the_truth_as_often_as_they_say(
     n_recordings: int, n_particles: int
@@ -163,7 +163,7 @@ def test_probabilities_and_intervals_hold_the_truth_as_often_as_they_say(
 
 def test_errors_vanish_with_the_noise(fresh_set: AbrRecordings) -> None:
     clear = with_noise(fresh_set.select(np.flatnonzero(fresh_set.latency_mask)[:2]), 0.008, seed=6)
-    found = IdealObserver.of(clear, n_particles=400).answer(clear)
+    found = IdealObserver.of(clear, n_particles=250).answer(clear)
     assert found.latency_ms is not None
     assert found.amplitude_uv is not None
     assert found.v_score is not None
@@ -197,6 +197,9 @@ def test_other_recordings_are_refused(small_set: AbrRecordings, fresh_set: AbrRe
         (replace(one, threshold_provenance="visual"), "simulated recordings only"),
         (replace(one, provenance={}), "simulated recordings only"),
         (replace(one, provenance={**one.provenance, "simulator_version": 1}), "not version 1"),
+        (replace(one, signal_unit="zscore"), "must not be changed"),
+        (replace(one, sample_rate_hz=25_000.0), "must not be changed"),
+        (replace(one, level_db_nhl=one.level_db_nhl + 1), "must not be changed"),
         (replace(one, polarity=np.array(["rarefaction"])), "separate polarities"),
         (replace(one, residual_noise_uv=np.full(1, np.nan, dtype=np.float32)), "residual_noise_uv"),
     ):
@@ -206,7 +209,7 @@ def test_other_recordings_are_refused(small_set: AbrRecordings, fresh_set: AbrRe
     clinical = replace(one, provenance={**one.provenance, "preset": "clinical"})
     with pytest.raises(DataError, match="knows the preset 'balanced'"):
         observer.answer(clinical)
-    with pytest.raises(DataError, match="256 samples at 20000 Hz, not of 200"):
+    with pytest.raises(DataError, match="256 samples, not of 200"):
         observer.answer(replace(one, signal_uv=one.signal_uv[:, :200]))
 
 

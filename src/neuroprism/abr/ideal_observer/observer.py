@@ -8,6 +8,7 @@ every method from above. Its answers are those with the smallest expected error.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from neuroprism.abr.ideal_observer.prior import GRID_DB, N_SCORES, WAVE_SCORES, 
 from neuroprism.abr.ideal_observer.tempering import temper
 from neuroprism.abr.physiology import Floats
 from neuroprism.abr.recordings import AbrRecordings
-from neuroprism.abr.simulate import SIMULATOR_VERSION
+from neuroprism.abr.simulate import SAMPLE_RATE_HZ, SIMULATOR_VERSION
 from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
 from neuroprism.abr.waves import Waves, waves_of
 from neuroprism.core.errors import DataError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from neuroprism.abr.evaluation.answers import Answers, Kind
 
 N_PARTICLES = 1000
+_prior = functools.cache(Prior)
 
 
 class IdealObserver:
@@ -44,8 +46,8 @@ class IdealObserver:
     ----------
     preset
         Preset of the simulated set.
-    n_times, sample_rate_hz
-        Of its recordings.
+    n_times
+        Samples of its recordings.
     n_particles
         Ears sampled of each class.
     seed
@@ -62,20 +64,13 @@ class IdealObserver:
     kind: Kind = "ceiling"
 
     def __init__(
-        self,
-        preset: Preset,
-        n_times: int,
-        sample_rate_hz: float,
-        *,
-        n_particles: int = N_PARTICLES,
-        seed: int = 0,
+        self, preset: Preset, n_times: int, *, n_particles: int = N_PARTICLES, seed: int = 0
     ) -> None:
-        self.preset, self.n_particles, self.seed = preset, n_particles, seed
-        self._prior = Prior(preset)
-        self._noise = NoiseModel(n_times, sample_rate_hz)
-        self._shape = (n_times, sample_rate_hz)
-        step_ms = 1000.0 / sample_rate_hz
-        self._long_ms = np.arange(round(MEASURED_MS / step_ms), dtype=np.float64) * np.float64(step_ms)
+        self.preset, self.n_times, self.n_particles, self.seed = preset, n_times, n_particles, seed
+        self._prior = _prior(preset)
+        self._noise = NoiseModel(n_times, SAMPLE_RATE_HZ)
+        step_ms = np.float64(1000.0 / SAMPLE_RATE_HZ)
+        self._long_ms = np.arange(round(MEASURED_MS / step_ms), dtype=np.float64) * step_ms
         self._time_ms = self._long_ms[:n_times]
 
     @classmethod
@@ -85,10 +80,11 @@ class IdealObserver:
         Raises
         ------
         DataError
-            If the set is not simulated by this version, lacks residual noise or has separate polarities.
+            If the set is not simulated by this version, was changed since, lacks residual noise or has
+            separate polarities.
         """
         preset = _simulated_preset(recordings)
-        return cls(preset, recordings.n_times, recordings.sample_rate_hz, n_particles=n_particles, seed=seed)
+        return cls(preset, recordings.n_times, n_particles=n_particles, seed=seed)
 
     def answer(self, recordings: AbrRecordings, *, progress: bool = False) -> Answers:
         """Return the answers with the smallest expected error for each recording.
@@ -132,10 +128,9 @@ class IdealObserver:
         preset = _simulated_preset(recordings)
         if preset != self.preset:
             raise DataError(f"the observer knows the preset '{self.preset}', the recordings are '{preset}'")
-        if (recordings.n_times, recordings.sample_rate_hz) != self._shape:
+        if recordings.n_times != self.n_times:
             raise DataError(
-                f"the observer knows recordings of {self._shape[0]} samples at {self._shape[1]:g} Hz, "
-                f"not of {recordings.n_times} at {recordings.sample_rate_hz:g} Hz"
+                f"the observer knows recordings of {self.n_times} samples, not of {recordings.n_times}"
             )
 
     def _posterior(self, recordings: AbrRecordings, row: int) -> Posterior:
@@ -202,6 +197,13 @@ def _simulated_preset(recordings: AbrRecordings) -> Preset:
     if version != SIMULATOR_VERSION or recordings.class_names != HEARING_CLASSES:
         raise DataError(
             f"the ideal observer knows version {SIMULATOR_VERSION} of the simulator, not version {version}"
+        )
+    on_grid = np.isin(recordings.level_db_nhl, GRID_DB) & np.isfinite(recordings.rate_hz)
+    as_drawn = (recordings.signal_unit, recordings.sample_rate_hz, recordings.start_ms)
+    if as_drawn != ("uV", SAMPLE_RATE_HZ, 0.0) or not on_grid.all():
+        raise DataError(
+            "the ideal observer knows recordings as they were simulated: unit, sampling rate, start, "
+            "levels and rates must not be changed"
         )
     if not (recordings.polarity == "alternating").all():
         raise DataError("the ideal observer knows alternating clicks only, not separate polarities")
