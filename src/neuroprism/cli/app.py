@@ -20,6 +20,7 @@ from neuroprism.cli import (
     config,
     datasets,
     diagnose,
+    evaluate,
     export,
     finetune,
     generate,
@@ -56,6 +57,7 @@ app.command("import-lmdb", no_args_is_help=True)(import_lmdb.import_lmdb)
 app.command("baseline", no_args_is_help=True)(baseline.baseline)
 app.command("plot", no_args_is_help=True)(plot.plot)
 app.command("generate", no_args_is_help=True)(generate.generate)
+app.command("evaluate", no_args_is_help=True)(evaluate.evaluate)
 app.command("predict", no_args_is_help=True)(predict.predict)
 app.command("summary", no_args_is_help=True)(summary.summary)
 app.command("diagnose", no_args_is_help=True)(diagnose.diagnose)

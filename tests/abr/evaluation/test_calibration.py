@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from neuroprism.abr.evaluation.calibration import crps, interval_results, reliability
 from neuroprism.abr.estimate import Estimate
+from neuroprism.abr.evaluation.calibration import crps, interval_results, reliability
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings

@@ -10,6 +10,7 @@ import pytest
 from neuroprism.abr import split_by_patient
 from neuroprism.abr.evaluation.answers import Answers, Fit, Method
 from neuroprism.abr.evaluation.methods import BASELINES
+from neuroprism.abr.evaluation.methods.hand_features import HandFeatures
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.simulate import SimulationConfig, simulate
 from neuroprism.abr.splits import SplitConfig
@@ -219,3 +220,13 @@ def test_more_is_known_from_the_trace_than_from_the_conditions(
         errors.append(np.abs(answers.latency_ms - r.v_latency_ms)[r.latency_mask].mean())
     constant, conditions, features = errors
     assert constant > conditions > 1.5 * features
+
+
+def test_hand_features_see_what_a_network_sees(
+    small_set: AbrRecordings, balanced_set: AbrRecordings
+) -> None:
+    """Noise that is known from sub-averages would be an advantage."""
+    features = HandFeatures.fit(balanced_set)
+    nothing = np.full(len(small_set), np.nan, dtype=np.float32)
+    blind = replace(small_set, fmp=nothing, residual_noise_uv=nothing)
+    np.testing.assert_array_equal(features.measure(blind), features.measure(small_set))

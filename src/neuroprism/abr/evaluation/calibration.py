@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from neuroprism.abr.estimate import Estimate
 from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.samples import labelled, truth
 from neuroprism.abr.evaluation.score import Score, score
-from neuroprism.abr.estimate import Estimate
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.metrics import resampling

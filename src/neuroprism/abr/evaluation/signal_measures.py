@@ -49,10 +49,11 @@ def envelope_similarity(found: Traces, clean: Traces) -> Floats:
     envelopes = [
         np.abs(hilbert(x.astype(np.float64) - x.mean(axis=1, keepdims=True), axis=1)) for x in (found, clean)
     ]
-    return correlation(*envelopes)
+    return correlation(envelopes[0], envelopes[1])
 
 
 def _cosine(a: Floats, b: Floats) -> Floats:
     product = (a * b).sum(axis=1)
     size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    return np.divide(product, size, out=np.full_like(product, np.nan), where=size > 0)
+    cosine: Floats = np.divide(product, size, out=np.full_like(product, np.nan), where=size > 0)
+    return cosine

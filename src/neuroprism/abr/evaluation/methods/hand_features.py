@@ -1,4 +1,8 @@
-"""A small set of numbers that a reader takes from a recording."""
+"""A small set of numbers that a reader takes from a recording.
+
+Only what the network is given too: the trace, level, age and rate. Fmp and the residual noise are left out:
+they know the noise from its sub-averages.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,6 @@ FROM_TRACE = (
     "picked latency",
     "picked latency beyond expectation",
     "picked amplitude",
-    "height over noise",
     "interval I-III",
     "interval III-V",
     "interval I-V",
@@ -37,8 +40,7 @@ FROM_TRACE = (
     "log SD of the trace",
     "log SD of its differences",
 )
-FEATURES = (*CONDITIONS, "log Fmp", *FROM_TRACE)
-LEAST_FMP = 1e-3
+FEATURES = (*CONDITIONS, *FROM_TRACE)
 
 WITH_WAVE_III_MS = 2.8
 """How far before wave V the second template begins: before wave III."""
@@ -68,8 +70,7 @@ class HandFeatures:
 
     def measure(self, recordings: AbrRecordings) -> Floats:
         """Return `FEATURES`, (N, F); NaN where one is not known or a wave is not found."""
-        ratio = np.log(np.maximum(recordings.fmp.astype(np.float64), LEAST_FMP))
-        known = np.column_stack([conditions(recordings), ratio])
+        known = conditions(recordings)
         if self.templates is None or self.with_third is None:
             return np.column_stack([known, np.full((len(recordings), len(FROM_TRACE)), np.nan)])
         match, third = self.templates.match(recordings), self.with_third.match(recordings)
@@ -86,7 +87,6 @@ class HandFeatures:
                 picked.latency_ms,
                 picked.latency_ms - picked.expected_ms,
                 picked.amplitude,
-                np.log1p(picked.height_over_noise),
                 picked.interpeak_ms,
                 np.log1p(np.maximum(third.evidence, 0.0)),
                 third.correlation,
