@@ -58,6 +58,7 @@ QUICK = {
 QUICK_EEG = {"TRAINING__MAX_STEPS_PER_EPOCH": "2", "LOGGING__FIGURE": "false", "HARDWARE__N_THREADS": "1"}
 MOST_SUBJECTS = 8
 EEG_COMMANDS = ("finetune", "baseline")
+QUICK_EVALUATION = ["--ceiling", "2", "--denoise", "4", "--generate", "8", "--steps", "2"]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -145,6 +146,9 @@ def neuroprism(words: list[str]) -> int:
     if words[:2] == ["simulate", "eeg"]:
         place = words.index("--subjects") + 1
         words[place] = str(min(int(words[place]), MOST_SUBJECTS))
+    if words[0] == "evaluate":
+        # Of an option that is given twice the last counts.
+        words = [*words, *QUICK_EVALUATION]
     if words[0] in EEG_COMMANDS or "--eeg" in words:
         return eeg(words)
     return run(words)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from neuroprism.abr.noise import N_BLOCKS, block_sd_uv, fmp, noise_blocks, spectrum
+from neuroprism.abr.noise import (
+    N_BLOCKS,
+    block_sd_uv,
+    fmp,
+    noise_blocks,
+    spectrum,
+    unit_noise_covariance,
+)
 
 RATE_HZ = 20_000.0
 TIME_MS = np.arange(200) * 0.05
@@ -96,3 +103,15 @@ def test_fmp_grows_with_a_response_and_ignores_the_artefact() -> None:
     assert (fmp(blocks + response, TIME_MS) > 1.2 * without).mean() > 0.9
     artefact = np.where(TIME_MS < 0.9, 5.0, 0.0).astype(np.float32)
     np.testing.assert_allclose(fmp(blocks + artefact, TIME_MS), without)
+
+
+@pytest.mark.parametrize("n_times", [200, 256])
+def test_covariance_is_that_of_drawn_noise(n_times: int) -> None:
+    drawn = noise_blocks(2000, n_times, RATE_HZ, np.random.default_rng(0)).reshape(-1, n_times)
+    empirical = drawn.T.astype(np.float64) @ drawn / len(drawn)
+    expected = unit_noise_covariance(n_times, RATE_HZ)
+    variance = np.diag(expected)
+    # Variance of an empirical covariance of Gaussians (Isserlis 1918).
+    error = np.sqrt((np.outer(variance, variance) + expected**2) / len(drawn))
+    assert np.abs((empirical - expected) / error).max() < 5.5
+    assert variance == pytest.approx(1.0, abs=1e-6)

@@ -22,6 +22,10 @@ BASELINE_HZ, BASELINE_SHARE = 17.0, 0.10
 BLOCK_SPREAD = 0.4
 EEG_SLOPE, MUSCLE_LEVEL = 3.0, 0.003
 
+ARTEFACT_DECAY_MS = 0.15
+ARTEFACT_SD_UV = 0.05
+"""At 80 dB nHL."""
+
 Traces = NDArray[np.float32]
 
 
@@ -78,6 +82,23 @@ def unit_noise_covariance(n_times: int, sample_rate_hz: float) -> Floats:
     samples = np.arange(n_times)
     covariance: Floats = by_lag[np.abs(samples[:, None] - samples)]
     return covariance
+
+
+def artefact_shape(time_ms: Floats) -> Floats:
+    """Return the stimulus artefact at unit amplitude, (T,)."""
+    shape: Floats = np.exp(-time_ms / ARTEFACT_DECAY_MS)
+    return shape
+
+
+def artefact_growth(level_db_nhl: Floats | float) -> Floats:
+    """Return the factor on the amplitude of the stimulus artefact; 1 at 80 dB nHL."""
+    growth: Floats = 10.0 ** ((np.asarray(level_db_nhl, dtype=np.float64) - 80.0) / 40.0)
+    return growth
+
+
+def artefact_sd_uv(level_db_nhl: Floats | float) -> Floats:
+    """Return the SD of the amplitude of the stimulus artefact."""
+    return ARTEFACT_SD_UV * artefact_growth(level_db_nhl)
 
 
 def _slow_waves(n: int, n_times: int, sample_rate_hz: float, rng: np.random.Generator) -> Traces:

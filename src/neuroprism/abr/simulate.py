@@ -15,7 +15,14 @@ from pydantic import Field, field_validator
 
 from neuroprism.abr.columns import WAVE_V
 from neuroprism.abr.ears import CONDUCTIVE, NEUROPATHY, NORMAL, Ears, Preset, draw_ears, draw_levels
-from neuroprism.abr.noise import block_sd_uv, fmp, noise_blocks
+from neuroprism.abr.noise import (
+    ARTEFACT_SD_UV,
+    artefact_growth,
+    artefact_shape,
+    block_sd_uv,
+    fmp,
+    noise_blocks,
+)
 from neuroprism.abr.physiology import Floats
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
@@ -133,8 +140,8 @@ def _record(
     clean = np.empty((n, n_times), dtype=np.float32)
     latency, amplitude, ratio = np.empty(n), np.empty(n), np.empty(n)
     cochlea = np.sin(2 * np.pi * (time_ms - 0.3)) * np.exp(-(time_ms - 0.3) / 1.2) * (time_ms > 0.3)
-    artefact = np.exp(-time_ms / 0.15)
-    artefact_uv = rng.normal(0.0, 0.05, n) * 10.0 ** ((level - 80.0) / 40.0)
+    artefact = artefact_shape(time_ms)
+    artefact_uv = rng.normal(0.0, ARTEFACT_SD_UV, n) * artefact_growth(level)
     for start in range(0, n, _CHUNK):
         rows = slice(start, min(start + _CHUNK, n))
         chunk = Waves(*(getattr(waves, name)[rows] for name in Waves.__dataclass_fields__))

@@ -54,6 +54,14 @@ def evaluate(
     generate: Annotated[
         int, typer.Option(help="Recordings to generate and judge; 0: none.", min=0, metavar="N")
     ] = 512,
+    denoise: Annotated[
+        int,
+        typer.Option(
+            help="Recordings to denoise at stated ratios of noise (simulated recordings only); 0: none.",
+            min=0,
+            metavar="N",
+        ),
+    ] = 200,
     steps: Annotated[int, typer.Option(help="DDIM steps to generate with.", min=1, metavar="N")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, metavar="S")] = 0,
     weights: Annotated[
@@ -87,7 +95,7 @@ def evaluate(
     evaluated = measure(
         trained,
         material,
-        EvaluationSettings(n_ceiling=ceiling, generation=wanted, seed=seed),
+        EvaluationSettings(n_ceiling=ceiling, n_denoising=denoise, generation=wanted, seed=seed),
         progress=progress and sys.stderr.isatty(),
         say=lambda line: typer.echo(line, err=True),
     )

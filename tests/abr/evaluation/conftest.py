@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroprism.abr.evaluation.answers import Answers
+from neuroprism.abr.answers import Answers
 from neuroprism.abr.recordings import AbrRecordings
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neuroprism.abr.evaluation.answers import Answers
+from neuroprism.abr.answers import Answers
 from neuroprism.abr.evaluation.comparison import NETWORK, compare, is_better, select
 from neuroprism.abr.evaluation.groups import by_groups
 from neuroprism.abr.evaluation.metrics import METRICS, by_name

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuroprism.abr import split_by_patient
-from neuroprism.abr.evaluation.answers import Answers, Fit, Method
+from neuroprism.abr.answers import Answers, Fit, Method
 from neuroprism.abr.evaluation.methods import BASELINES
 from neuroprism.abr.evaluation.methods.hand_features import HandFeatures
 from neuroprism.abr.recordings import AbrRecordings

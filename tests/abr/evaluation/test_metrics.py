@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from neuroprism.abr.evaluation.answers import Answers
+from neuroprism.abr.answers import Answers
 from neuroprism.abr.evaluation.metrics import HEADLINES, METRICS, by_name
 from neuroprism.abr.evaluation.samples import class_answers, labelled, truth
 from neuroprism.abr.evaluation.score import score

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from neuroprism.abr.columns import HEARING_CLASSES, WAVE_V
 from neuroprism.abr.ears import draw_ears, draw_levels
 from neuroprism.abr.ideal_observer import Distribution, IdealObserver
-from neuroprism.abr.ideal_observer.noise_model import artefact_sd_uv, artefact_shape, unit_noise_covariance
 from neuroprism.abr.ideal_observer.prior import Prior
-from neuroprism.abr.noise import noise_blocks
+from neuroprism.abr.noise import artefact_sd_uv, artefact_shape, noise_blocks, unit_noise_covariance
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.simulate import SAMPLE_RATE_HZ, SimulationConfig, simulate
 from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from neuroprism.abr.answers import Floats
 from neuroprism.abr.estimate import Estimate
-from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.samples import labelled, truth
 from neuroprism.abr.evaluation.score import Score, score
 from neuroprism.abr.predictions import AbrPredictions

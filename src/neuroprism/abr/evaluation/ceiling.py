@@ -12,7 +12,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from neuroprism.abr.evaluation.answers import Answers, Floats
+from neuroprism.abr.answers import Answers, Floats
 from neuroprism.abr.evaluation.comparison import MetricRow, compare, select
 from neuroprism.abr.evaluation.material import without_labels
 from neuroprism.abr.evaluation.metrics import METRICS
@@ -71,7 +71,7 @@ def ceiling_result(
         Whether to show a bar.
     """
     if not n_recordings:
-        return "the ceiling was not asked for"
+        return "not asked for"
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(recordings))[:n_recordings])
     part = recordings.select(rows)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.evaluation.answers import Answers, Kind
+from neuroprism.abr.answers import Answers, Kind
 from neuroprism.abr.evaluation.metrics import METRICS, Better, Metric, Task
 from neuroprism.abr.evaluation.score import Score, difference, score
 from neuroprism.abr.recordings import AbrRecordings

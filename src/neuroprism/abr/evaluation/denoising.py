@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neuroprism.abr.answers import Floats
 from neuroprism.abr.denoising import denoise
 from neuroprism.abr.evaluation import signal_measures
-from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.score import Score, score
 from neuroprism.abr.noise import noise_blocks, unit_noise_covariance
 from neuroprism.abr.recordings import AbrRecordings
@@ -28,7 +28,6 @@ from neuroprism.metrics import resampling
 INPUT_SNRS_DB = (-6.0, 0.0, 6.0, 12.0)
 """Power of the response over power of the noise, both over the whole window."""
 
-MAX_RECORDINGS = 200
 REACH_MS = 1.0
 """Wave V is looked for this far around its true place, in the traces of every method."""
 
@@ -114,14 +113,14 @@ MEASURES = (
     ),
     _Measure(
         name="latency_mae_ms",
-        label="wave V latency, mean absolute error",
+        label="MAE of wave V latency",
         unit="ms",
         better="lower",
         of=lambda found, noisy: _wave_v_errors(found, noisy)[0],
     ),
     _Measure(
         name="amplitude_mae_uv",
-        label="wave V amplitude, mean absolute error",
+        label="MAE of wave V amplitude",
         unit="uV",
         better="lower",
         of=lambda found, noisy: _wave_v_errors(found, noisy)[1],
@@ -165,7 +164,7 @@ class LinearDenoiser:
 
 
 def denoising_results(
-    trained: TrainedAbr, training: AbrRecordings, test: AbrRecordings, *, seed: int
+    trained: TrainedAbr, training: AbrRecordings, test: AbrRecordings, *, n_recordings: int, seed: int
 ) -> list[DenoisingResult]:
     """Return every measure at every ratio; empty where no true response is known.
 
@@ -174,7 +173,9 @@ def denoising_results(
     trained
         Network.
     training, test
-        With true responses; up to 200 test recordings that have a wave V are used.
+        With true responses.
+    n_recordings
+        How many test recordings that have a wave V are used, if there are as many.
     seed
         Of the noise, and of which recordings are taken.
     """
@@ -183,7 +184,7 @@ def denoising_results(
     if not known or len(rows) < 2:
         return []
     rng = np.random.default_rng(seed)
-    chosen = test.select(np.sort(rng.permutation(rows)[:MAX_RECORDINGS]))
+    chosen = test.select(np.sort(rng.permutation(rows)[:n_recordings]))
     methods: dict[str, Denoiser] = {
         "network": lambda recordings: denoise(trained, recordings, seed=seed),
         "noisy input": lambda recordings: recordings.signal_uv,

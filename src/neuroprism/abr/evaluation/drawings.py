@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuroprism.abr.answers import Floats
 from neuroprism.abr.columns import WAVE_V
-from neuroprism.abr.evaluation.answers import Floats
 from neuroprism.abr.evaluation.ceiling import CEILING, on_all
 from neuroprism.abr.evaluation.comparison import NETWORK, MetricRow
 from neuroprism.abr.evaluation.evaluation import Evaluated, Evaluation

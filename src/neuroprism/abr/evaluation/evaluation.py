@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 
-from neuroprism.abr.evaluation.answers import Answers, Method
+from neuroprism.abr.answers import Answers, Method
 from neuroprism.abr.evaluation.calibration import (
     IntervalResult,
     ReliabilityResult,
@@ -103,6 +103,8 @@ class EvaluationSettings:
     ----------
     n_ceiling
         Recordings that the ideal observer answers for; 0: none.
+    n_denoising
+        Recordings whose responses are denoised, at every ratio; 0: none.
     generation
         How signals are generated to be judged; None: they are not.
     seed
@@ -110,6 +112,7 @@ class EvaluationSettings:
     """
 
     n_ceiling: int = 100
+    n_denoising: int = 200
     generation: GenerationSettings | None = None
     seed: int = 0
 
@@ -172,8 +175,10 @@ def evaluate(
         answers[method.name] = method.answer(unlabelled)
     say("Intervals over patients")
     metrics, groups = compare(answers, test), by_groups(answers, test)
-    say("Denoising")
-    denoising = denoising_results(trained, training, test, seed=seed)
+    denoising = []
+    if settings.n_denoising:
+        say("Denoising")
+        denoising = denoising_results(trained, training, test, n_recordings=settings.n_denoising, seed=seed)
     generation = None
     if settings.generation is not None:
         say("Generated recordings")
@@ -189,7 +194,7 @@ def evaluate(
         progress=progress,
     )
     absent = {
-        "denoising": "" if denoising else "true responses are not known",
+        "denoising": "" if denoising else _why_no_denoising(settings),
         "generation": "" if generation else "not asked for",
         "ceiling": ceiling if isinstance(ceiling, str) else "",
     }
@@ -210,6 +215,10 @@ def evaluate(
         absent={part: reason for part, reason in absent.items() if reason},
     )
     return Evaluated(result, predictions)
+
+
+def _why_no_denoising(settings: EvaluationSettings) -> str:
+    return "true responses are not known" if settings.n_denoising else "not asked for"
 
 
 def _card(material: Material, predictions: AbrPredictions) -> DataCard:

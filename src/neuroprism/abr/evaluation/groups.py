@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from neuroprism.abr import groups
-from neuroprism.abr.evaluation.answers import Answers
+from neuroprism.abr.answers import Answers
 from neuroprism.abr.evaluation.comparison import MetricRow, compare, select
 from neuroprism.abr.evaluation.metrics import METRICS
 from neuroprism.abr.recordings import AbrRecordings

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.evaluation.answers import Answers, Floats
+from neuroprism.abr.answers import Answers, Floats
 from neuroprism.abr.evaluation.samples import class_answers, labelled, truth
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.metrics import ranking, resampling

@@ -56,7 +56,7 @@ def _numeric(quantity: str, task: Task, unit: str, limits: tuple[float, ...]) ->
         Metric(
             name=f"{name}_mae_{ending}",
             task=task,
-            label="mean absolute error",
+            label="MAE",
             unit=unit,
             better="lower",
             measure=measures.errors(quantity, measures.mean_absolute),
@@ -64,7 +64,7 @@ def _numeric(quantity: str, task: Task, unit: str, limits: tuple[float, ...]) ->
         Metric(
             name=f"{name}_bias_{ending}",
             task=task,
-            label="mean error",
+            label="bias",
             unit=unit,
             better="zero",
             measure=measures.errors(quantity, measures.mean_signed),

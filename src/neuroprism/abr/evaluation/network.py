@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroprism.abr.evaluation.answers import Answers, Floats, Kind
+from neuroprism.abr.answers import Answers, Floats, Kind
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings

@@ -63,7 +63,8 @@ def _data(evaluation: Evaluation) -> str:
             f"The network, and every simple method, learned from {data.n_training:,} recordings of "
             f"{data.n_training_patients:,} other patients.",
             f"Thresholds: {data.threshold_provenance}.",
-            "Brackets hold the 95 % interval over patients (2,000 resamples of patients).",
+            "Brackets hold the 95 % interval over patients (2,000 resamples of them).",
+            "MAE: mean absolute error; bias: mean of answer minus label.",
             *(f"{note}." for note in data.notes),
         ]
     )

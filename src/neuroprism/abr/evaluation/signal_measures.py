@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.evaluation.answers import Floats
+from neuroprism.abr.answers import Floats
 
 Traces = NDArray[np.floating]
 

@@ -12,47 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.noise import BASELINE_HZ, BASELINE_SHARE, MAINS_HZ, MAINS_SHARE, spectrum
+from neuroprism.abr.noise import artefact_sd_uv, artefact_shape, unit_noise_covariance
 from neuroprism.abr.physiology import WIDTH_MS, Floats
 
-ARTEFACT_DECAY_MS = 0.15
 _SPAN_STEP_MS = 0.05
 _SPAN_TOLERANCE = 1e-6
-
-
-def unit_noise_covariance(n_times: int, sample_rate_hz: float) -> Floats:
-    """Return the covariance of `noise_blocks`, (T, T): noise of unit variance.
-
-    The coloured part is a Fourier series over twice the window with
-    independent Gaussian coefficients; mains and baseline are sinusoids with
-    Gaussian coefficients of their cosine and sine. All are stationary.
-    """
-    lag_s = np.arange(n_times) / sample_rate_hz
-    length = 2 * n_times
-    power = spectrum(length, sample_rate_hz) ** 2
-    # The inverse Fourier transform takes the Nyquist term once and its real part only.
-    power[-1] /= 4.0
-    frequency_hz = np.fft.rfftfreq(length, 1.0 / sample_rate_hz)
-    by_lag = (1.0 - MAINS_SHARE**2 - BASELINE_SHARE**2) * (
-        np.cos(2 * np.pi * lag_s[:, None] * frequency_hz) @ power
-    )
-    for slow_hz, share in ((MAINS_HZ, MAINS_SHARE), (BASELINE_HZ, BASELINE_SHARE)):
-        by_lag += share**2 * np.cos(2 * np.pi * slow_hz * lag_s)
-    samples = np.arange(n_times)
-    covariance: Floats = by_lag[np.abs(samples[:, None] - samples)]
-    return covariance
-
-
-def artefact_shape(time_ms: Floats) -> Floats:
-    """Return the stimulus artefact at unit amplitude, (T,)."""
-    shape: Floats = np.exp(-time_ms / ARTEFACT_DECAY_MS)
-    return shape
-
-
-def artefact_sd_uv(level_db_nhl: Any) -> Floats:
-    """Return the SD of the amplitude of the stimulus artefact; 0.05 uV at 80 dB nHL."""
-    sd: Floats = 0.05 * 10.0 ** ((np.asarray(level_db_nhl, dtype=np.float64) - 80.0) / 40.0)
-    return sd
 
 
 @dataclass(frozen=True)

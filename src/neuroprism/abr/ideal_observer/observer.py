@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import functools
 import zlib
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
+from neuroprism.abr.answers import Answers, Kind
 from neuroprism.abr.columns import HEARING_CLASSES, WAVE_V
 from neuroprism.abr.ears import PREVALENCE, Preset
 from neuroprism.abr.ideal_observer.noise_model import Fit, Heard, NoiseModel
@@ -27,9 +27,6 @@ from neuroprism.abr.simulate import SAMPLE_RATE_HZ, SIMULATOR_VERSION
 from neuroprism.abr.traces import MEASURED_MS, clean_traces, measure_wave_v
 from neuroprism.abr.waves import Waves, waves_of
 from neuroprism.core.errors import DataError
-
-if TYPE_CHECKING:
-    from neuroprism.abr.evaluation.answers import Answers, Kind
 
 N_PARTICLES = 1000
 _prior = functools.cache(Prior)
@@ -104,9 +101,6 @@ class IdealObserver:
         DataError
             If the recordings are not of that kind.
         """
-        # Late: the evaluation, which states the form of answers, asks the observer.
-        from neuroprism.abr.evaluation.answers import Answers
-
         found = self.posteriors(recordings, progress=progress)
         probability = np.array([posterior.v_probability for posterior in found])
         return Answers(

@@ -1,12 +1,12 @@
 """Trivial and classical methods, which stand beside a trained network in its evaluation.
 
-Each is fitted on training recordings alone and answers in the form of `neuroprism.abr.evaluation.answers`.
+Each is fitted on training recordings alone and answers in the form of `neuroprism.abr.answers`.
 All are deterministic, and all leave out the tasks that training has no labels for.
 """
 
 from __future__ import annotations
 
-from neuroprism.abr.evaluation.answers import Fit
+from neuroprism.abr.answers import Fit
 from neuroprism.abr.evaluation.methods.conditions_only import fit_conditions_only
 from neuroprism.abr.evaluation.methods.constant import fit_constant
 from neuroprism.abr.evaluation.methods.feature_models import fit_feature_models

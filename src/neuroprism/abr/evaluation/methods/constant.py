@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuroprism.abr.evaluation.answers import Answers, Kind
+from neuroprism.abr.answers import Answers, Kind
 from neuroprism.abr.evaluation.methods import labels
 from neuroprism.abr.evaluation.methods.ear_levels import Ears
 from neuroprism.abr.recordings import AbrRecordings

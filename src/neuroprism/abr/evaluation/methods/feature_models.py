@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.evaluation.answers import Answers, Kind
+from neuroprism.abr.answers import Answers, Kind
 from neuroprism.abr.evaluation.methods import labels
 from neuroprism.abr.evaluation.methods.boosting import MANY_FEATURES, BoostedClass, BoostedValue, predicted
 from neuroprism.abr.evaluation.methods.criterion import best_f1_criterion

@@ -6,7 +6,7 @@ they know the noise from its sub-averages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class HandFeatures:
         if self.templates is None or self.with_third is None:
             return np.column_stack([known, np.full((len(recordings), len(FROM_TRACE)), np.nan)])
         match, third = self.templates.match(recordings), self.with_third.match(recordings)
-        picked = pick_peaks(recordings, self.templates.expected)
+        picked = pick_peaks(_without_noise(recordings), self.templates.expected)
         return np.column_stack(
             [
                 known,
@@ -96,6 +96,11 @@ class HandFeatures:
                 _log_sd(recordings),
             ]
         )
+
+
+def _without_noise(recordings: AbrRecordings) -> AbrRecordings:
+    """Return the recordings as if their residual noise were not known: it is then taken from the trace."""
+    return replace(recordings, residual_noise_uv=np.full(len(recordings), np.nan, dtype=np.float32))
 
 
 def _log_sd(recordings: AbrRecordings) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.abr.evaluation.answers import Answers, Kind
+from neuroprism.abr.answers import Answers, Kind
 from neuroprism.abr.evaluation.methods import labels
 from neuroprism.abr.evaluation.methods.conditions import conditions
 from neuroprism.abr.evaluation.methods.detector import Detector
