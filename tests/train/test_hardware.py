@@ -71,3 +71,12 @@ def test_half_a_launch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(ConfigError, match="start them with torchrun"):
         build_fabric(HardwareConfig(device="cpu"))
+
+
+def test_a_job_of_several_tasks_is_no_request_for_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes train together where RANK and WORLD_SIZE say so, not in every job with two tasks."""
+    job = {"NTASKS": "2", "JOB_ID": "1", "PROCID": "1", "LOCALID": "1", "NODEID": "0", "JOB_NAME": "first"}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    fabric = build_fabric(HardwareConfig(device="cpu"))
+    assert (fabric.world_size, fabric.global_rank) == (1, 0)

@@ -31,16 +31,16 @@ def record(**changes: Any) -> StepRecord:
     return StepRecord(**(values | changes))
 
 
-def test_components_are_means_over_valid_elements() -> None:
+def test_components_are_means_over_all_processes() -> None:
     merged = merge([record(), record(losses={"number": 7.0, "kind": 2.0}, counts={"number": 1.0})])
-    assert merged.losses == {"number": (2.0 * 3 + 7.0) / 4, "kind": 1.5}
+    assert merged.losses == {"number": (2.0 + 7.0) / 2, "kind": 1.5}
     assert merged.counts == {"number": 4.0, "kind": 16.0}
     assert (merged.n_samples, merged.grad_norm, merged.lr) == (16, 0.5, 0.1)
 
 
 def test_a_share_without_valid_elements_counts_nothing() -> None:
     empty = {"losses": {"number": 0.0, "kind": 1.0}, "counts": {"number": 0}}
-    assert merge([record(), record(**empty)]).losses["number"] == 2.0
+    assert merge([record(), record(**empty)]).counts["number"] == 3.0
     nobody = merge([record(**empty), record(**empty)])
     assert nobody.counts["number"] == 0
 
@@ -57,6 +57,23 @@ def test_metrics_are_weighted_by_samples_and_equal_ones_stay_to_the_last_bit() -
         record(metrics={"lr_head": 0.1, "ratio": 4.0}, n_samples=6),
     ]
     assert merge(shares).metrics == {"lr_head": 0.1, "ratio": 3.0, "rare": 5.0}
+
+
+def test_a_share_that_is_not_finite_is_named_with_its_samples() -> None:
+    bad = record(losses={"number": 2.0, "kind": math.nan}, samples=[3, 4])
+    merged = merge([record(samples=[1, 2]), bad])
+    assert (merged.culprits, merged.samples) == ((1,), [{"process": 1, "samples": [3, 4]}])
+    # What was not computed is no fault.
+    absent = record(losses={"number": math.nan, "kind": 1.0}, counts={"number": 0})
+    assert merge([record(), absent]).culprits == ()
+
+
+def test_every_culprit_is_told_once(toy: Any, clock: Any) -> None:
+    shared = recorder(toy, Twins(), policy="skip")
+    for _ in range(3):
+        shared.add(record(refused=True, losses={"number": math.nan, "kind": 1.0}))
+    shared.settle()
+    assert shared._monitor.notes == ["Step 1: loss component number is NaN in process 0, 1"]
 
 
 def test_samples_are_named_as_one_process_would_name_them() -> None:
@@ -115,8 +132,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return found
 
 
+class Flag:
+    requested = terminated = False
+
+
 def recorder(toy: Any, twins: Twins, **changes: Any) -> SharedStepRecorder:
-    values = {"policy": "stop", "log_frequency": 20, "interrupted": lambda: False} | changes
+    values = {"policy": "stop", "log_frequency": 20, "flag": Flag()} | changes
     return SharedStepRecorder(toy.Monitor(), processes=twins, **values)  # type: ignore[arg-type]
 
 
@@ -160,7 +181,7 @@ def test_a_refused_step_ends_at_once(toy: Any, clock: Any) -> None:
     shared = recorder(toy, Twins())
     for _ in range(4):
         shared.add(record())
-    with pytest.raises(TrainingError, match="number is NaN at step 5"):
+    with pytest.raises(TrainingError, match="number is NaN in process 0, 1 at step 5"):
         shared.add(record(refused=True, losses={"number": math.nan, "kind": 1.0}))
     assert shared._monitor.n_steps == 5
 
@@ -171,14 +192,18 @@ def test_an_overflow_of_the_loss_scale_ends_nothing(toy: Any, clock: Any) -> Non
     assert shared._monitor.n_steps == 1
 
 
-def test_an_interrupt_waits_for_the_exchange_and_records_first(toy: Any, clock: Any) -> None:
-    asked: list[bool] = []
-    shared = recorder(toy, Twins(), interrupted=lambda: bool(asked))
+@pytest.mark.parametrize("terminated", [False, True])
+def test_an_interrupt_waits_for_the_exchange_and_records_first(
+    toy: Any, clock: Any, terminated: bool
+) -> None:
+    flag = Flag()
+    shared = recorder(toy, Twins(), flag=flag)
     shared.add(record())
-    asked.append(True)
+    flag.requested, flag.terminated = True, terminated
     shared.add(record())
-    with pytest.raises(AgreedInterrupt):
+    with pytest.raises(AgreedInterrupt) as caught:
         shared.add(record())
+    assert caught.value.terminated == terminated
     assert shared._monitor.n_steps == 3
 
 

@@ -1,7 +1,7 @@
 """The `neuroprism` program: commands, and one line instead of a traceback.
 
 Exit codes: 0 done, 1 training could not go on, 2 the user's input is at fault
-(nothing was written), 130 interrupted.
+(nothing was written), 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations

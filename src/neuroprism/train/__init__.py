@@ -5,7 +5,7 @@ from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weight
 from neuroprism.train.config import HardwareConfig, ReproducibilityConfig, TrainingConfig
 from neuroprism.train.data_order import DataLoaderConfig, make_loader
 from neuroprism.train.hardware import build_fabric, choose_device
-from neuroprism.train.interrupt import TrainingInterrupted
+from neuroprism.train.interrupt import TrainingInterrupted, TrainingTerminated
 from neuroprism.train.modes import FirstBatches, RepeatedBatch, fast_dev_run
 from neuroprism.train.plan import steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
@@ -28,6 +28,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "TrainingInterrupted",
+    "TrainingTerminated",
     "build_fabric",
     "choose_device",
     "fast_dev_run",

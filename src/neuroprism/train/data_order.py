@@ -60,9 +60,9 @@ class EpochBatches(Sampler[list[int]]):
     rank, n_processes
         Share of one of several processes. Together they draw the batches of one
         process with `n_processes` times the batch size, and each takes its part
-        of each. An incomplete last batch is shared out evenly; where that does
-        not go up, the first samples of the order are used again, so that no
-        process is left without a batch.
+        of each. An incomplete last batch is shared out as evenly as it goes. Only
+        where it has fewer samples than there are processes are the first samples
+        of the order used again, so that no process is left without a batch.
 
     Examples
     --------
@@ -110,10 +110,9 @@ class EpochBatches(Sampler[list[int]]):
         size = self.batch_size * self.n_processes
         for number in range(self._first_batch, len(self)):
             batch = order[number * size : (number + 1) * size]
-            if missing := -len(batch) % self.n_processes:
+            if (missing := self.n_processes - len(batch)) > 0:
                 batch = np.concatenate([batch, np.resize(order, missing)])
-            share = len(batch) // self.n_processes
-            yield batch[self.rank * share : (self.rank + 1) * share].tolist()
+            yield np.array_split(batch, self.n_processes)[self.rank].tolist()
 
 
 def make_loader(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from neuroprism.core.errors import TrainingError, TrainingStopped
 from neuroprism.train.checkpoint_keeper import CheckpointKeeper
-from neuroprism.train.interrupt import TrainingInterrupted
+from neuroprism.train.interrupt import Terminated, TrainingInterrupted, TrainingTerminated
 from neuroprism.train.out_of_memory import is_out_of_memory
-from neuroprism.train.processes import Processes
+from neuroprism.train.processes import AgreedInterrupt, Processes
 from neuroprism.train.state import TrainingState
 from neuroprism.train.step_recorder import StepRecorder
 
@@ -34,19 +34,24 @@ class EarlyEnd:
         self._keeper = keeper
         self._processes = processes
 
-    def interrupted(self, state: TrainingState, recorder: StepRecorder, *, together: bool) -> NoReturn:
-        """Leave after Ctrl-C.
+    def interrupted(self, state: TrainingState, recorder: StepRecorder, error: KeyboardInterrupt) -> NoReturn:
+        """Leave after Ctrl-C or SIGTERM.
 
         One of several processes that was interrupted by itself can save
         nothing: the others are elsewhere.
         """
+        together = isinstance(error, AgreedInterrupt)
+        terminated = error.terminated if isinstance(error, AgreedInterrupt) else isinstance(error, Terminated)
         orderly = together or self._processes.alone
         if orderly:
             recorder.settle()
         if orderly and not state.torn:
             self._keeper.ended_early(state, reason="interrupted")
-        self._monitor.close("interrupted", "stopped by Ctrl-C")
-        interrupted = TrainingInterrupted(f"interrupted after step {state.step}; {self._how_to_go_on()}")
+        self._monitor.close("interrupted", "stopped by SIGTERM" if terminated else "stopped by Ctrl-C")
+        kind, verb = (
+            (TrainingTerminated, "ended by SIGTERM") if terminated else (TrainingInterrupted, "interrupted")
+        )
+        interrupted = kind(f"{verb} after step {state.step}; {self._how_to_go_on()}")
         if together:
             interrupted.said_by = 0
             self._processes.wait()

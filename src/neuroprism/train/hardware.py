@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -86,7 +87,8 @@ def build_fabric(hardware: HardwareConfig) -> Fabric:
     launch = read_launch()
     if launch.alone:
         devices: int | list[int] = [int(number)] if number else 1
-        return Fabric(accelerator=kind, devices=devices, plugins=[precision])
+        # Named, so that a job of a batch system is not taken for a request to train on several processes.
+        return Fabric(accelerator=kind, devices=devices, plugins=[precision, LightningEnvironment()])
     return _join(Fabric(accelerator=kind, **_together(launch, precision)))
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C: noted when it comes, obeyed between two steps."""
+"""Ctrl-C and SIGTERM: noted when they come, obeyed between two steps."""
 
 from __future__ import annotations
 
@@ -16,26 +16,39 @@ class TrainingInterrupted(NeuroprismError):  # noqa: N818 - an interruption is n
     exit_code = 130
 
 
+class TrainingTerminated(TrainingInterrupted):
+    """Training was ended by SIGTERM, as batch systems and launchers send it; its state was saved."""
+
+    exit_code = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, which is obeyed as Ctrl-C is."""
+
+
 class InterruptFlag:
-    """Turns the first Ctrl-C into a flag, so that no step is cut in half.
+    """Turns the first Ctrl-C, or SIGTERM, into a flag, so that no step is cut in half.
 
-    The second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread,
-    where Python delivers no signals, the flag is never set.
+    SIGTERM is what a batch system sends when the time of a job is nearly over,
+    and a launcher to every process when one of them has ended. A second Ctrl-C
+    raises KeyboardInterrupt at once. Outside the main thread, where Python
+    delivers no signals, the flag is never set.
 
-    Parameters
+    Attributes
     ----------
-    on_termination
-        Note SIGTERM too, which a launcher sends to every process when one of
-        them has ended, and with which it leaves them time to close.
+    requested
+        Whether training shall end.
+    terminated
+        Whether it shall because of SIGTERM.
     """
 
-    def __init__(self, *, on_termination: bool = False) -> None:
-        self.requested = False
-        self._signals = [signal.SIGINT, signal.SIGTERM] if on_termination else [signal.SIGINT]
+    def __init__(self) -> None:
+        self.requested = self.terminated = False
+        self._signals = [signal.SIGINT, signal.SIGTERM]
         self._former: list[Any] = []
 
     def __enter__(self) -> InterruptFlag:
-        self.requested = False
+        self.requested = self.terminated = False
         if threading.current_thread() is threading.main_thread():
             self._former = [signal.signal(number, self._note) for number in self._signals]
         return self
@@ -51,11 +64,12 @@ class InterruptFlag:
             signal.signal(number, handler)
 
     def obey(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed, or Terminated if SIGTERM came."""
         if self.requested:
-            raise KeyboardInterrupt
+            raise Terminated if self.terminated else KeyboardInterrupt
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
+        self.terminated = number == signal.SIGTERM
         self.requested = True

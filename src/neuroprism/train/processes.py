@@ -22,6 +22,7 @@ from neuroprism.core.errors import NeuroprismError, TrainingError, TrainingStopp
 from neuroprism.core.launch import read_launch
 from neuroprism.train.config import HardwareConfig
 from neuroprism.train.hardware import build_fabric
+from neuroprism.train.interrupt import Terminated
 
 T = TypeVar("T")
 
@@ -31,7 +32,17 @@ _SIGNS_OF_LOST_CONTACT = ("gloo", "NCCL", "Connection closed by peer", "Connecti
 
 
 class AgreedInterrupt(KeyboardInterrupt):
-    """Ctrl-C that every process knows of and obeys at the same point."""
+    """Ctrl-C or SIGTERM that every process knows of and obeys at the same point.
+
+    Parameters
+    ----------
+    terminated
+        Whether it was SIGTERM.
+    """
+
+    def __init__(self, *, terminated: bool = False) -> None:
+        super().__init__()
+        self.terminated = terminated
 
 
 class Processes:
@@ -106,7 +117,7 @@ class Processes:
         UserError, TrainingError
             With the message of the first process that failed, in those that did not.
         AgreedInterrupt
-            In all, if Ctrl-C ended the body of one.
+            In all, if Ctrl-C or SIGTERM ended the body of one.
         """
         if self.alone:
             yield
@@ -158,7 +169,7 @@ class _End:
     @classmethod
     def of(cls, error: BaseException) -> _End:
         if isinstance(error, KeyboardInterrupt):
-            return cls(kind="interrupt", message="")
+            return cls(kind="terminated" if isinstance(error, Terminated) else "interrupt", message="")
         if isinstance(error, NeuroprismError):
             kinds = (("user", UserError), ("stopped", TrainingStopped), ("training", NeuroprismError))
             return cls(
@@ -167,8 +178,8 @@ class _End:
         return cls(kind="failure", message=f"{type(error).__name__}: {error}")
 
     def as_error(self, speaker: int) -> BaseException:
-        if self.kind == "interrupt":
-            return AgreedInterrupt()
+        if self.kind in ("interrupt", "terminated"):
+            return AgreedInterrupt(terminated=self.kind == "terminated")
         message = f"process {speaker} failed: {self.message}" if self.kind == "failure" else self.message
         error = {"user": UserError, "stopped": TrainingStopped}.get(self.kind, TrainingError)(message)
         error.said_by = speaker

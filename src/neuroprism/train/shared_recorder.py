@@ -1,17 +1,19 @@
 """Steps of several processes as one record.
 
 Each process keeps the numbers of its own share of every step to itself, so that
-a step sends nothing but its gradients. At points that all reach together, a
+a step sends little but its gradients. At points that all reach together, a
 second or `log_frequency` steps apart, the shares are exchanged at once and
 merged: the mean of a component is the one over all its valid elements, whichever
-process had them. Alerts, refused steps and Ctrl-C are decided on there, in all
-processes alike.
+process had them. Alerts, refused steps, Ctrl-C and SIGTERM are decided on there, in
+all processes alike. A component that is not finite is told with the process that
+had it and the samples of that process.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,10 @@ import torch
 from torch import Tensor
 
 from neuroprism.monitor.scalars import plain, snapshot
+from neuroprism.train.interrupt import InterruptFlag
 from neuroprism.train.non_finite_guard import Policy
 from neuroprism.train.processes import AgreedInterrupt, Processes
-from neuroprism.train.step_recorder import StepRecord, StepRecorder
+from neuroprism.train.step_recorder import StepRecord, StepRecorder, describe_culprit
 
 if TYPE_CHECKING:
     from neuroprism.monitor import Monitor
@@ -29,11 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Window:
-    """What a process tells the others: its steps, how long they took, whether Ctrl-C was pressed."""
+    """What a process tells the others: its steps, how long they took, whether it was asked to end."""
 
     steps: list[StepRecord]
     seconds: float
     interrupted: bool
+    terminated: bool
 
 
 class SharedStepRecorder(StepRecorder):
@@ -49,8 +53,8 @@ class SharedStepRecorder(StepRecorder):
         Most steps between two exchanges.
     processes
         Those that share the steps.
-    interrupted
-        Tells whether this process was asked to end.
+    flag
+        Tells whether this process was asked to end, by Ctrl-C or SIGTERM.
     max_delay_seconds
         Time that the steps between two exchanges are to take at most, by the
         clock of the first process and the pace of the steps before.
@@ -63,14 +67,15 @@ class SharedStepRecorder(StepRecorder):
         policy: Policy,
         log_frequency: int,
         processes: Processes,
-        interrupted: Callable[[], bool],
+        flag: InterruptFlag,
         max_delay_seconds: float = 1.0,
     ) -> None:
         super().__init__(
             monitor, policy=policy, log_frequency=log_frequency, max_delay_seconds=max_delay_seconds
         )
         self._processes = processes
-        self._interrupted = interrupted
+        self._flag = flag
+        self._known_culprits: set[int] = set()
         self._n_until_exchange = 1
         self._settled = time.monotonic()
 
@@ -99,22 +104,35 @@ class SharedStepRecorder(StepRecorder):
             return
         steps = on_host(held)
         seconds = time.monotonic() - self._settled
-        asked = self._interrupted()
-        windows = self._processes.gather(_Window(steps=steps, seconds=seconds, interrupted=asked))
+        window = _Window(
+            steps=steps,
+            seconds=seconds,
+            interrupted=self._flag.requested,
+            terminated=self._flag.terminated,
+        )
+        windows = self._processes.gather(window)
         self._plan(len(held), windows[0].seconds)
         with self._processes.agreeing():
             for shares in zip(*(window.steps for window in windows), strict=True):
                 merged = merge(shares)
+                self._name_culprits(merged)
                 self._pass_on(merged, refused=bool(merged.refused))
             super().stop_if_asked()
         self._settled = time.monotonic()
         if any(window.interrupted for window in windows):
-            raise AgreedInterrupt
+            raise AgreedInterrupt(terminated=any(window.terminated for window in windows))
 
     def stop_if_asked(self) -> None:
         """Raise TrainingStopped in all processes if an alert asks to stop."""
         with self._processes.agreeing():
             super().stop_if_asked()
+
+    def _name_culprits(self, record: StepRecord) -> None:
+        """Say which process had a component that is not finite, once for each."""
+        if not self._known_culprits.issuperset(record.culprits):
+            self._known_culprits.update(record.culprits)
+            step = self._monitor.n_steps + 1
+            self._monitor.note(f"Step {step}: {describe_culprit(record)}", severity="warning")
 
     def _plan(self, n: int, seconds: float) -> None:
         """Choose the steps until the next exchange, at most twice as many as before."""
@@ -126,22 +144,25 @@ class SharedStepRecorder(StepRecorder):
 def merge(shares: Sequence[StepRecord]) -> StepRecord:
     """Return one step from the shares of all processes, whose numbers lie in host memory.
 
-    Components are weighted by their valid elements and metrics by samples.
+    Components come weighted by their valid elements; metrics are weighted by samples.
     Gradient norm and verdict are those of the averaged gradient and weights those
     that were agreed on, the same in every share. Gradients that were taken apart
-    are those of the first share.
+    are those of the first share. Where some shares have a component that is not
+    finite, the samples are those of these shares only, with their processes.
     """
     first = shares[0]
-    counts = {name: [_count(share, name) for share in shares] for name in first.losses}
+    culprits = tuple(rank for rank, share in enumerate(shares) if _is_culprit(share))
+    equally = [1.0] * len(shares)
     samples = [share.samples for share in shares if share.samples is not None]
     names = dict.fromkeys(name for share in shares for name in share.metrics)
     return replace(
         first,
-        losses={name: _mean([share.losses[name] for share in shares], counts[name]) for name in counts},
-        counts={name: sum(values) for name, values in counts.items()},
+        losses={name: _mean([share.losses[name] for share in shares], equally) for name in first.losses},
+        counts={name: sum(_count(share, name) for share in shares) for name in first.losses},
         n_samples=sum(share.n_samples for share in shares),
         metrics={name: _metric(shares, name) for name in names},
-        samples=_joined(samples) if samples else None,
+        samples=_of_culprits(shares, culprits) if culprits else _joined(samples) if samples else None,
+        culprits=culprits,
     )
 
 
@@ -194,6 +215,14 @@ def _mean(values: Sequence[Any], weights: Sequence[float]) -> float:
     if len({value for value, _ in counted}) <= 1:
         return counted[0][0] if counted else 0.0
     return sum(value * weight for value, weight in counted) / sum(weight for _, weight in counted)
+
+
+def _is_culprit(share: StepRecord) -> bool:
+    return not all(math.isfinite(value) for name, value in share.losses.items() if _count(share, name) > 0)
+
+
+def _of_culprits(shares: Sequence[StepRecord], culprits: Sequence[int]) -> Any:
+    return [{"process": rank, "samples": shares[rank].samples} for rank in culprits]
 
 
 def _joined(samples: Sequence[Any]) -> Any:

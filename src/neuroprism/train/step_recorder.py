@@ -26,7 +26,8 @@ class StepRecord:
     Attributes
     ----------
     losses
-        Raw value per component, detached: the mean over the step's batches.
+        Raw value per component, detached: the mean over the step's batches. Where several
+        processes share the step, the mean over their values is that of the whole step.
     counts
         Valid elements behind each, summed over the step's batches.
     grad_norm
@@ -47,6 +48,8 @@ class StepRecord:
         Weight of every component in this step; None where they have their own.
     gradients
         Gradients taken apart, where the step was looked at.
+    culprits
+        Where several processes share the step: those with a component that is not finite.
     """
 
     losses: Mapping[str, Tensor | float]
@@ -60,6 +63,7 @@ class StepRecord:
     overflow: bool = False
     weights: Mapping[str, Tensor | float] | None = None
     gradients: GradientLook | None = None
+    culprits: tuple[int, ...] = ()
 
 
 class StepRecorder:
@@ -140,7 +144,7 @@ class StepRecorder:
         if ends:
             self._monitor.flush()
             raise TrainingError(
-                f"{_culprit(record)} at step {self._monitor.n_steps}; the step was not applied, and "
+                f"{describe_culprit(record)} at step {self._monitor.n_steps}; the step was not applied, and "
                 "checkpoints written before are intact (training.on_non_finite=skip goes on instead)"
             )
 
@@ -150,12 +154,13 @@ class StepRecorder:
             raise TrainingStopped(f"training stopped by an alert: {self._monitor.stop_requested.message}")
 
 
-def _culprit(record: StepRecord) -> str:
-    """Name the components that are not finite, or else the gradient."""
+def describe_culprit(record: StepRecord) -> str:
+    """Name the components that are not finite and the processes that had them, or else the gradient."""
     values = {name: float(value) for name, value in record.losses.items()}
     bad = [f"{name} is {_spell(value)}" for name, value in values.items() if not math.isfinite(value)]
     if bad:
-        return "loss component " + ", ".join(bad)
+        processes = f" in process {', '.join(map(str, record.culprits))}" if record.culprits else ""
+        return "loss component " + ", ".join(bad) + processes
     return f"the gradient norm is {_spell(float(record.grad_norm))} while every loss component is finite"
 
 

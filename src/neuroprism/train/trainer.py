@@ -24,7 +24,7 @@ from neuroprism.train.histograms import gradient_histograms, weight_histograms
 from neuroprism.train.interrupt import InterruptFlag
 from neuroprism.train.out_of_memory import is_out_of_memory, memory_alert
 from neuroprism.train.plan import batches_per_epoch, check_same_length
-from neuroprism.train.processes import AgreedInterrupt, Processes
+from neuroprism.train.processes import Processes
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.selection import criterion_note, nothing_selected, validation_series
 from neuroprism.train.shared_recorder import SharedStepRecorder
@@ -121,7 +121,7 @@ class Trainer:
             run_config=run_config,
             processes=self.processes,
         )
-        self._flag = InterruptFlag(on_termination=not self.processes.alone)
+        self._flag = InterruptFlag()
 
     def fit(
         self,
@@ -149,7 +149,7 @@ class Trainer:
         Raises
         ------
         TrainingInterrupted
-            After Ctrl-C; `checkpoints/last.pt` then holds the last complete step.
+            After Ctrl-C or SIGTERM; `checkpoints/last.pt` then holds the last complete step.
         TrainingError
             If a loss or gradient is not finite.
         TrainingStopped
@@ -169,7 +169,7 @@ class Trainer:
                 with self.processes.in_contact():
                     self._run(state, train_loader, val_loader)
             except KeyboardInterrupt as error:
-                end.interrupted(state, self._recorder, together=isinstance(error, AgreedInterrupt))
+                end.interrupted(state, self._recorder, error)
             except TrainingError as error:
                 end.failed(state, error)
         return self._result(state)
@@ -254,7 +254,7 @@ class Trainer:
             policy=policy,
             log_frequency=log_frequency,
             processes=self.processes,
-            interrupted=lambda: self._flag.requested,
+            flag=self._flag,
         )
 
     def _run(self, state: TrainingState, train_loader: Iterable[Any], val_loader: Iterable[Any]) -> None:

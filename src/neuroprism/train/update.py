@@ -90,7 +90,9 @@ class Update:
     def _backward(self, batch: Any, means: _BatchMeans) -> None:
         state = self._state
         terms = state.task.losses(state.network, batch)
-        total = self._loss.total(terms, first=means.n_seen == 0)
+        n_samples = state.task.n_samples(batch)
+        shares = self._loss.shares(terms, n_samples)
+        total = self._loss.total(shares, terms, first=means.n_seen == 0)
         state.fabric.backward(total / means.n_batches if means.n_batches > 1 else total)
         detached = {name: value.detach() for name, value in terms.values.items()}
         namespace = SimpleNamespace()
@@ -99,7 +101,8 @@ class Update:
         metrics = vars(namespace)
         for name in metrics.keys() & (detached.keys() | {TOTAL}):
             raise ValueError(f"metric '{name}' is the name of a loss component; choose another")
-        means.add(terms, detached, total.detach(), metrics, state.task.n_samples(batch))
+        recorded = {name: value.detach() for name, value in shares.items()}
+        means.add(terms, recorded, total.detach(), metrics, n_samples)
         means.ids.append(state.task.sample_ids(batch))
 
 
@@ -108,6 +111,7 @@ class _BatchMeans:
 
     A component that a batch did not compute contributes 0 there, to the mean as
     to the gradient, so that the total stays the sum of weight times component.
+    Metrics are means over samples.
     """
 
     def __init__(self, n_batches: int) -> None:
@@ -118,6 +122,7 @@ class _BatchMeans:
         self.counts: dict[str, Tensor | float] = {}
         self.metrics: dict[str, Any] = {}
         self.ids: list[Any] = []
+        self._sums: dict[str, Any] = {}
         self._total: Tensor | None = None
 
     def add(
@@ -140,7 +145,8 @@ class _BatchMeans:
             self.losses[name] = self.losses.get(name, 0.0) + value * share
             self.counts[name] = self.counts.get(name, 0.0) + terms.counts.get(name, float(n_samples))
         for name, value in metrics.items():
-            self.metrics[name] = self.metrics.get(name, 0.0) + value * share
+            self._sums[name] = self._sums.get(name, 0.0) + value * n_samples
+        self.metrics = {name: value / self.n_samples for name, value in self._sums.items()}
         self._total = total * share if self._total is None else self._total + total * share
 
     def total(self) -> Tensor:

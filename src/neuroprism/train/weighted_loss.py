@@ -25,6 +25,10 @@ class WeightedLoss:
     is made on the graph of the first batch where the balancing or `watch` asks for
     it; under several processes the one for `watch` alone is made by the first.
 
+    The gradients of several processes are averaged, but their shares of a batch
+    have different numbers of valid elements. Each share therefore counts by its
+    elements, so that the step is that of one process with the whole batch.
+
     Parameters
     ----------
     state
@@ -55,13 +59,24 @@ class WeightedLoss:
                     "does not allow; set hardware.compile_model to false"
                 )
 
-    def total(self, terms: LossTerms, *, first: bool) -> Tensor:
-        """Return the differentiable total of a batch; `first` begins a step."""
+    def shares(self, terms: LossTerms, n_samples: int) -> Mapping[str, Tensor]:
+        """Return the components of a batch so that the mean over all processes is that of the whole batch."""
+        processes = self._state.processes
+        if processes.alone:
+            return terms.values
+        counts = [torch.as_tensor(terms.counts.get(name, n_samples)) for name in terms.values]
+        n_valid = torch.stack([count.to(self._state.fabric.device).float() for count in counts])
+        mean = processes.mean(n_valid)
+        factors = torch.where(mean > 0, n_valid / mean.clamp(min=1 / processes.n), 1.0)
+        return {name: value * f for (name, value), f in zip(terms.values.items(), factors, strict=True)}
+
+    def total(self, values: Mapping[str, Tensor], terms: LossTerms, *, first: bool) -> Tensor:
+        """Return the differentiable total of `shares`; `first` begins a step, at whose `terms` is looked."""
         if first:
             self._begin(terms)
         if self._weights is None:
-            return self._combine(terms.values)
-        weighted = [w * terms.values[name] for name, w in zip(self._names, self._weights, strict=True)]
+            return self._combine(values)
+        weighted = [w * values[name] for name, w in zip(self._names, self._weights, strict=True)]
         # Added in order, as the record adds them.
         total: Tensor = reduce(torch.add, weighted)
         return total
