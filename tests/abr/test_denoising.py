@@ -77,7 +77,7 @@ def test_a_network_that_knows_the_response_returns_it(trained: TrainedAbr, recor
     scale = trained.scaler.signal
     expected = scale.invert(response.double()).numpy()
     noisy = replace(recordings, signal_uv=(expected + 0.05 * noise).astype(np.float32))
-    found = denoise(exact, noisy, residual_noise_uv=0.05, draws=1)
+    found = denoise(exact, noisy, residual_noise_uv=0.05, steps=20, draws=1)
     assert np.abs(found - expected).max() < 0.1 * np.abs(noisy.signal_uv - expected).max()
 
 

@@ -24,8 +24,9 @@ from neuroprism.abr.sampling_steps import CLEAN, ReverseProcess
 from neuroprism.abr.trained import TrainedAbr
 from neuroprism.core.errors import DataError, UserError
 
-STEPS = 20
-DRAWS = 8
+STEPS = 10
+DRAWS = 4
+"""Twice as many of each gain another 0.6 dB and take four times as long."""
 
 TRUST = 2.0
 """Weight of the recording against the network's estimate.
