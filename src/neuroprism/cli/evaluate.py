@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neuroprism.core.errors import DataError, UserError
+from neuroprism.cli.trained_options import (
+    CheckpointArgument,
+    DeviceOption,
+    ProgressOption,
+    WeightsOption,
+    read_network,
+)
+from neuroprism.core.errors import DataError
 from neuroprism.core.text_table import text_table
 
 if TYPE_CHECKING:
@@ -21,9 +28,7 @@ FIGURES = "figures"
 
 
 def evaluate(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint file, or run folder.", metavar="CHECKPOINT", show_default=False)
-    ],
+    checkpoint: CheckpointArgument,
     out: Annotated[
         Path,
         typer.Argument(help="Folder for report, numbers and figures.", metavar="OUT", show_default=False),
@@ -64,30 +69,20 @@ def evaluate(
     ] = 200,
     steps: Annotated[int, typer.Option(help="DDIM steps to generate with.", min=1, metavar="N")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, metavar="S")] = 0,
-    weights: Annotated[
-        str, typer.Option(help="Of a run folder: selected or last.", metavar="WHICH")
-    ] = "selected",
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")
-    ] = "cpu",
+    weights: WeightsOption = "selected",
+    device: DeviceOption = "cpu",
     *,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
-    progress: Annotated[
-        bool, typer.Option("--progress/--no-progress", help="Show bars on a terminal.")
-    ] = True,
+    progress: ProgressOption = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")] = False,
 ) -> None:
     """Evaluate a trained ABR network: every number beside simple methods, with its interval."""
     from neuroprism.abr.evaluation import EvaluationSettings, GenerationSettings, gather
     from neuroprism.abr.evaluation import evaluate as measure
     from neuroprism.abr.sampling import SamplerSettings
-    from neuroprism.abr.trained import load_trained
 
     _require_place(out, overwrite=overwrite)
-    if weights not in ("selected", "last"):
-        raise UserError(f"--weights must be selected or last, not '{weights}'")
-    chosen: Any = weights
-    trained = load_trained(checkpoint, device=device, weights=chosen)
+    trained = read_network(checkpoint, device=device, weights=weights)
     wanted = None
     if generate:
         wanted = GenerationSettings(n=generate, sampler=SamplerSettings(steps=steps), seed=seed)

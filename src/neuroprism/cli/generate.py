@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neuroprism.cli.trained_options import (
+    CheckpointArgument,
+    DeviceOption,
+    ProgressOption,
+    WeightsOption,
+    read_network,
+)
 from neuroprism.core.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -31,9 +38,7 @@ Smoothing = Annotated[
 
 
 def generate(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint file, or run folder.", metavar="CHECKPOINT", show_default=False)
-    ],
+    checkpoint: CheckpointArgument,
     out: Annotated[
         Path, typer.Argument(help="File to write: .npz or .csv.", metavar="OUT", show_default=False)
     ],
@@ -63,17 +68,11 @@ def generate(
     latency_range: LatencyRange = None,
     amplitude_range: AmplitudeRange = None,
     smooth_ms: Smoothing = None,
-    weights: Annotated[
-        str, typer.Option(help="Of a run folder: selected or last.", metavar="WHICH")
-    ] = "selected",
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")
-    ] = "cpu",
+    weights: WeightsOption = "selected",
+    device: DeviceOption = "cpu",
     *,
     figure: Annotated[bool, typer.Option("--figure/--no-figure", help="Draw them beside OUT.")] = True,
-    progress: Annotated[
-        bool, typer.Option("--progress/--no-progress", help="Show a bar on a terminal.")
-    ] = True,
+    progress: ProgressOption = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Generate recordings with a trained network; conditions are drawn like those of the training data."""
@@ -81,13 +80,12 @@ def generate(
     from neuroprism.abr.generation import Constraints
     from neuroprism.abr.generation import generate as draw
     from neuroprism.abr.sampling import SamplerSettings, check_guidance
-    from neuroprism.abr.trained import load_trained
 
     check_target(out, overwrite=overwrite)
     chosen: Any = sampler
     settings = SamplerSettings(sampler=chosen, steps=steps, eta=eta, guidance=guidance)
     limits = Constraints(latency_ms=latency_range, amplitude_uv=amplitude_range, smoothing_ms=smooth_ms)
-    trained = load_trained(checkpoint, device=device, weights=_which(weights))
+    trained = read_network(checkpoint, device=device, weights=weights)
     check_guidance(trained, guidance)
     fixed = {"age_years": age, "level_db_nhl": intensity, "rate_hz": rate}
     wanted = _conditions(trained, n, conditions, fixed, seed)
@@ -106,12 +104,6 @@ def generate(
         typer.echo(f"Constraints: {said}; {made.redrawn:,} signals were drawn again")
     if figure:
         _draw(made, figure_path(out))
-
-
-def _which(weights: str) -> Any:
-    if weights not in ("selected", "last"):
-        raise UserError(f"--weights must be selected or last, not '{weights}'")
-    return weights
 
 
 def _conditions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neuroprism.cli.trained_options import CheckpointArgument, DeviceOption, WeightsOption, read_network
 from neuroprism.core.errors import UserError
 from neuroprism.core.text_table import text_table
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint file, or run folder.", metavar="CHECKPOINT", show_default=False)
-    ],
+    checkpoint: CheckpointArgument,
     recordings: Annotated[
         Path,
         typer.Argument(
@@ -56,12 +55,8 @@ def predict(
     unit: Annotated[
         str | None, typer.Option(help="Unit of a table: uv (unless given), nv, mv or v.", metavar="UNIT")
     ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Of a run folder: selected or last.", metavar="WHICH")
-    ] = "selected",
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")
-    ] = "cpu",
+    weights: WeightsOption = "selected",
+    device: DeviceOption = "cpu",
     rows: Annotated[int, typer.Option(help="Recordings and ears to show.", min=1, metavar="N")] = 10,
     *,
     denoise: Annotated[
@@ -77,9 +72,7 @@ def predict(
         check_target(out, overwrite=overwrite)
     elif denoise:
         raise UserError("--denoise needs --out, the file for the denoised traces")
-    if weights not in ("selected", "last"):
-        raise UserError(f"--weights must be selected or last, not '{weights}'")
-    predictor = AbrPredictor.from_checkpoint(checkpoint, device=device, weights=weights)  # type: ignore[arg-type]
+    predictor = AbrPredictor(read_network(checkpoint, device=device, weights=weights))
     found = predictor.predict(
         _read(recordings, sample_rate_hz=sample_rate_hz, start_ms=start_ms, unit=unit),
         denoised=denoise,
