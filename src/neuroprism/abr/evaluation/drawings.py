@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuroprism.abr.answers import Floats
+from neuroprism.abr.answers import Answers, Floats
 from neuroprism.abr.columns import WAVE_V
 from neuroprism.abr.evaluation.ceiling import CEILING, on_all
 from neuroprism.abr.evaluation.comparison import NETWORK, MetricRow
@@ -61,7 +61,7 @@ def drawings(evaluated: Evaluated, test: AbrRecordings) -> Iterator[Drawing]:
     if test.signal_unit == "uV":
         text = "Recorded traces with predicted and true wave V, one ear of each class"
         yield Drawing("predicted_waves", text, plot_predicted_waves(_series(predictions, test)))
-    panels = [_against(predictions, test, quantity) for quantity in QUANTITIES]
+    panels = [_against(evaluated.answers, test, quantity) for quantity in QUANTITIES]
     known = [panel for panel in panels if panel is not None]
     if known:
         yield Drawing("predicted_against_true", "Predicted over true", plot_predicted_against_true(known))
@@ -163,12 +163,12 @@ def _series(predictions: AbrPredictions, test: AbrRecordings) -> list[PredictedS
     return found
 
 
-def _against(predictions: AbrPredictions, test: AbrRecordings, quantity: str) -> PredictedAgainstTrue | None:
+def _against(answers: Answers, test: AbrRecordings, quantity: str) -> PredictedAgainstTrue | None:
     rows = labelled(test, quantity)
     if not len(rows):
         return None
     name, unit = QUANTITIES[quantity]
-    predicted = getattr(predictions, quantity).value[rows]
+    predicted = getattr(answers, quantity)[rows]
     return PredictedAgainstTrue(
         quantity=name, unit=unit, true=truth(test, quantity)[rows], predicted=predicted
     )

@@ -127,10 +127,13 @@ class Evaluated:
         The numbers.
     predictions
         Of the network, for the test recordings.
+    answers
+        What is measured of them.
     """
 
     result: Evaluation
     predictions: AbrPredictions
+    answers: Answers
 
 
 def evaluate(
@@ -214,7 +217,7 @@ def evaluate(
         generation=generation,
         absent={part: reason for part, reason in absent.items() if reason},
     )
-    return Evaluated(result, predictions)
+    return Evaluated(result, predictions, answers[network.name])
 
 
 def _why_no_denoising(settings: EvaluationSettings) -> str:
