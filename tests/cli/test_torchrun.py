@@ -1,4 +1,4 @@
-"""`torchrun train.py`: two processes, one run."""
+"""`torchrun train.py` and `torchrun finetune_main.py`: two processes, one run."""
 
 from __future__ import annotations
 
@@ -9,24 +9,41 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
 from neuroprism.abr.loss_config import WEIGHT_KEYS
 from neuroprism.cli import app
+from neuroprism.cli.app import run
 from neuroprism.core.errors import TrainingError
+from neuroprism.runs import load_run
 from neuroprism.train import load_checkpoint
 
-TRAIN = Path(__file__).parents[2] / "train.py"
+ROOT = Path(__file__).parents[2]
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+CLOCK = ["time", "seconds", "samples_per_second"]
+NETWORK = """
+import torch
+
+class Powers(torch.nn.Module):
+    def __init__(self, n_chans, n_outputs, n_times, sfreq):
+        super().__init__()
+        self.out = torch.nn.Linear(n_chans, n_outputs)
+
+    def forward(self, x):
+        return self.out(x.square().mean(-1).log1p())
+"""
 
 
 def torchrun(program: Any, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    words = program.arguments(*arguments, **settings)[1:]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return launch("train.py", *program.arguments(*arguments, **settings)[1:])
+
+
+def launch(script: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *launcher, str(TRAIN), *words],
-        cwd=program.folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [*LAUNCHER, str(ROOT / script), *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,
         timeout=120,
@@ -47,6 +64,31 @@ def test_two_processes_make_one_run(program: Any, capsys: pytest.CaptureFixture[
     assert program.train("--epochs", "2", "--resume", data__dataloader__batch_size=16) == 0
     capsys.readouterr()
     assert [row["step"] for row in program.rows()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_fine_tuning_by_two_processes_equals_that_by_one(
+    program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In weights, rows, metrics and test results; the network draws nothing at random."""
+    Path("networks.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(str(program.folder))
+    assert run(["simulate", "eeg", "MentalArithmetic", "raw", "--subjects", "4", "--seed", "0"]) == 0
+    assert run(["prepare", "MentalArithmetic", "raw", "store"]) == 0
+    words = ["--downstream_dataset", "MentalArithmetic", "--datasets_dir", "store", "--epochs", "2"]
+    words += ["--backbone", "networks:Powers", "--lr", "1e-2", "--set", "logging.use_tensorboard=false"]
+    words += ["--set", "logging.figure=false", "--set", "data.dataloader.drop_last=false"]
+    # The last batch of the 60 windows is short.
+    shared = launch("finetune_main.py", *words, "--model_dir", "both", "--batch_size", "8")
+    assert shared.returncode == 0, shared.stderr
+    assert run(["finetune", *words, "--model_dir", "alone", "--batch_size", "16", "--quiet"]) == 0
+    both, alone = load_run("both"), load_run("alone")
+    assert both.status == alone.status == "finished"
+    assert len(alone.steps) == 8
+    for table in ("steps", "epochs", "test"):
+        mine, theirs = (getattr(one, table).drop(columns=CLOCK, errors="ignore") for one in (alone, both))
+        pd.testing.assert_frame_equal(theirs, mine, check_exact=False, rtol=1e-5)
+    mine, theirs = load_checkpoint(alone.path).model, load_checkpoint(both.path).model
+    assert all(torch.allclose(theirs[name], mine[name], rtol=1e-5, atol=1e-6) for name in mine)
 
 
 @pytest.mark.parametrize("balancing", ["fixed", "uncertainty", "upgrad"])
