@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.abr.config import AbrConfig
 from neuroprism.cli.options import Assignments, ConfigFile, load_config
 from neuroprism.core.config import to_yaml
 from neuroprism.core.schema import keys
 from neuroprism.core.section import Section
-from neuroprism.eeg.config import EegConfig
 
 
 def show(
@@ -22,9 +20,21 @@ def show(
     eeg: Annotated[bool, typer.Option("--eeg", help="That of `finetune`, not of `train`.")] = False,
 ) -> None:
     """Print the configuration as training would use it."""
-    root: type[Section] = EegConfig if eeg else AbrConfig
+    root = _eeg_root() if eeg else _abr_root()
     resolved = load_config(root, config, {}, assignments)
     typer.echo(describe_keys(root) if describe else to_yaml(resolved), nl=False)
+
+
+def _eeg_root() -> type[Section]:
+    from neuroprism.eeg.config import EegConfig
+
+    return EegConfig
+
+
+def _abr_root() -> type[Section]:
+    from neuroprism.abr.config import AbrConfig
+
+    return AbrConfig
 
 
 def describe_keys(root: type[Section]) -> str:

@@ -9,7 +9,6 @@ import typer
 
 from neuroprism.abr.importers import Declared, importers, read_recordings, report_path, store
 from neuroprism.abr.importers.declared import CHOICES
-from neuroprism.abr.source import describe_masks
 from neuroprism.abr.store import schema_path
 from neuroprism.cli.free_path import free_path
 from neuroprism.core.errors import UserError
@@ -108,6 +107,8 @@ def import_abr(
 ) -> None:
     """Import recordings; what their files do not say is asked for, never guessed."""
     given = dict(locals())
+    from neuroprism.abr.source import describe_masks
+
     for name in ("source", "out", "form", "overwrite", "class_name", "event", "event_level"):
         given.pop(name)
     given["columns"] = _pairs("--map", columns)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from neuroprism.metrics.intervals import Interval
+if TYPE_CHECKING:
+    from neuroprism.metrics.intervals import Interval
 
 METRIC_NAMES = {
     "balanced_accuracy": "balanced accuracy",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from neuroprism.abr.config import AbrConfig
 from neuroprism.core.config import load, parse_override
 from neuroprism.core.errors import ConfigError
 from neuroprism.core.section import Section
+
+if TYPE_CHECKING:
+    from neuroprism.abr.config import AbrConfig
 
 ConfigT = TypeVar("ConfigT", bound=Section)
 
@@ -26,6 +28,8 @@ Assignments = Annotated[
 
 def load_abr(file: Path | None, flags: dict[str, Any], assignments: list[str] | None) -> AbrConfig:
     """Load the ABR configuration; see `load_config`."""
+    from neuroprism.abr.config import AbrConfig
+
     return load_config(AbrConfig, file, flags, assignments)
 
 

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.abr.simulate import SimulationConfig, simulate
-from neuroprism.abr.source import describe_masks
-from neuroprism.abr.store import save_recordings, schema_path
 from neuroprism.cli.free_path import free_path
 from neuroprism.core.config import load
 from neuroprism.core.errors import DataError
@@ -40,6 +37,10 @@ def simulate_abr(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Simulate auditory brainstem responses with their true waves, thresholds and classes."""
+    from neuroprism.abr.simulate import SimulationConfig, simulate
+    from neuroprism.abr.source import describe_masks
+    from neuroprism.abr.store import save_recordings, schema_path
+
     flags = {
         "n_patients": patients,
         "seed": seed,
