@@ -32,6 +32,7 @@ from neuroprism.cli import (
     simulate,
     suggest_weights,
     summary,
+    sweep,
     train,
 )
 from neuroprism.cli.spelled_values import SpelledValues
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("finetune", cls=SpelledValues)(finetune.finetune)
+app.command("sweep", no_args_is_help=True)(sweep.sweep)
 app.command("config")(config.show)
 app.command("check-monitoring")(check_monitoring.check_monitoring)
 app.add_typer(simulate.app, name="simulate")
