@@ -30,3 +30,11 @@ def test_message_is_one_line() -> None:
     error = errors.UnknownNameError("model", "unett", {"unet", "mamba"})
     assert str(error) == "unknown model 'unett'; did you mean 'unet'?"
     assert error.valid == ["mamba", "unet"]
+
+
+def test_what_a_file_puts_into_a_message_stays_one_line_that_steers_no_terminal() -> None:
+    line = str(errors.DataError("run a\x1b[2J\n\u202eb\x07: damaged; delete it " + "x" * 10_000_000))
+    assert line.startswith(r"run a\x1b[2J\n\u202eb\x07: damaged")
+    assert line.isprintable()
+    assert len(line) <= errors.LONGEST
+    assert str(errors.DataError("µV, °C, 你好 and ä stay")) == "µV, °C, 你好 and ä stay"

@@ -2,7 +2,8 @@
 
 Every error carries one line that says what is wrong and, where a name was
 mistyped, the nearest valid one. The command line prints that line and leaves
-with `exit_code`; it never shows a traceback for them.
+with `exit_code`; it never shows a traceback for them. Whatever a file put into
+the line, it stays one line, of bounded length, and cannot steer a terminal.
 
 ```
 NeuroprismError            exit code 1
@@ -21,6 +22,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1000
+"""Characters of a message; of a longer one the middle is left out."""
+
+_END = 400
+
+
+def printable(text: str) -> str:
+    """Return text in one line, with control characters spelled out as in a Python string."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - _END - 5]} ... {text[-_END:]}"
+
 
 class NeuroprismError(Exception):
     """Base of all errors raised on purpose.
@@ -34,6 +51,9 @@ class NeuroprismError(Exception):
 
     exit_code = 1
     said_by: int | None = None
+
+    def __str__(self) -> str:
+        return _shortened(printable(_shortened(super().__str__())))
 
 
 class UserError(NeuroprismError):
