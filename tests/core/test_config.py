@@ -109,6 +109,13 @@ def test_a_mistake_is_one_line_with_key_and_nearest_name(assignment: str) -> Non
         ("training: {epochs: 3, epochs: 4}", "key 'epochs' stands twice"),
         ("training: !!python/object/apply:os.system [echo]", "could not determine a constructor"),
         ("- 1", "expected keys and values, found list"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n" + "c: *b\n", "unknown key"),
+        ("a: &a [*a]", "a value holds itself"),
+        (
+            "x0: &x0 [1, 1]\n" + "".join(f"x{k}: &x{k} [*x{k - 1}, *x{k - 1}]\n" for k in range(1, 40)),
+            "values",
+        ),
+        ("# " + "x" * (1 << 20), "longer than 1 MiB"),
         ("a: b: c", "mapping values are not allowed here"),
         ("training: {epohcs: 3}", "unknown key 'training.epohcs'; did you mean 'training.epochs'?"),
     ],

@@ -1,4 +1,4 @@
-"""YAML as people write it: safe, YAML-1.2 floats, no duplicate keys."""
+"""YAML as people write it: safe, YAML-1.2 floats, no duplicate keys, nothing that grows when it is read."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ _FLOAT = re.compile(
     |^\.(?:nan|NaN|NAN)$""",
     re.VERBOSE,
 )
+
+
+LARGEST = 1 << 20
+"""Characters of a document; configurations have some thousands."""
+
+MOST_VALUES = 100_000
+"""Values of a document with every alias written out."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,6 +52,43 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
+def _n_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return the number of values below a node; aliases are written out, but counted once.
+
+    Raises
+    ------
+    ValueError
+        If the node holds itself, or too many values.
+    """
+    if id(node) in known:
+        if not known[id(node)]:
+            raise ValueError("a value holds itself")
+        return known[id(node)]
+    known[id(node)] = 0
+    n = 1
+    for item in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for child in item if isinstance(item, tuple) else (item,):
+            n += _n_values(child, known)
+    if n > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
+    known[id(node)] = n
+    return n
+
+
+def _read(text: str) -> Any:
+    if len(text) > LARGEST:
+        raise ValueError(f"longer than {LARGEST >> 20} MiB")
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _n_values(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
 def parse(text: str, *, source: str) -> Any:
     """Parse YAML text.
 
@@ -58,10 +102,10 @@ def parse(text: str, *, source: str) -> Any:
     Raises
     ------
     ConfigError
-        If `text` is not YAML, holds a tag, or has a key twice.
+        If `text` is not YAML, holds a tag, has a key twice, or multiplies by aliases.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        return _read(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}" if mark and "\n" in text else ""
