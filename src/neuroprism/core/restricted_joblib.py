@@ -10,13 +10,13 @@ they become the dict of their attributes, and their own code is not imported.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from neuroprism.core.errors import DataError
+from neuroprism.core.guarded_file import GuardedFile
 from neuroprism.core.restricted_pickle import (
     FAULTS,
     PlainArray,
@@ -55,45 +55,27 @@ def load_restricted_joblib(file: BinaryIO, *, as_dict: Collection[tuple[str, str
     """
     name = f"{getattr(file, 'name', 'joblib data')}"
     try:
-        return finished(_JoblibUnpickler(_exact(file), frozenset(as_dict), 0).load(), set())
+        return finished(_JoblibUnpickler(_uncompressed(file), frozenset(as_dict), 0).load())
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     except FAULTS as error:
         raise DataError(f"{name}: not a readable joblib file: {one_line(error)}") from None
 
 
-class _Exact:
-    """A file that gives no byte more than it is asked for, so that its place is always true."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size = os.fstat(file.fileno()).st_size
-
-    def read(self, count: int = -1) -> bytes:
-        return self._file.read(count)
-
-    def readline(self) -> bytes:
-        return self._file.readline()
-
-    def left(self) -> int:
-        """Return the number of bytes behind the place."""
-        return self.size - self._file.tell()
-
-
-def _exact(file: BinaryIO) -> _Exact:
+def _uncompressed(file: BinaryIO) -> GuardedFile:
     start = file.tell()
     head = file.read(2)
     file.seek(start)
     for mark, kind in _COMPRESSED.items():
         if head.startswith(mark):
             raise DataError(f"it is compressed ({kind}); store it again without compression")
-    return _Exact(file)
+    return GuardedFile(file)
 
 
 class _JoblibUnpickler(RestrictedUnpickler):
     """Reads arrays that lie behind their wrappers."""
 
-    def __init__(self, file: _Exact, as_dict: frozenset[tuple[str, str]], depth: int) -> None:
+    def __init__(self, file: GuardedFile, as_dict: frozenset[tuple[str, str]], depth: int) -> None:
         super().__init__(file)
         self._file = file
         self._as_dict = as_dict
@@ -147,7 +129,7 @@ class _JoblibUnpickler(RestrictedUnpickler):
         if self._depth >= _MOST_NESTED:
             raise DataError("refused: pickles within pickles")
         nested = _JoblibUnpickler(self._file, self._as_dict, self._depth + 1).load()
-        value = finished(nested, set())
+        value = finished(nested)
         if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.shape != shape:
             raise DataError("refused: an array of objects; only numbers and text are read")
         return value

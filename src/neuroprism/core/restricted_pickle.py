@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from neuroprism.core.errors import DataError
+from neuroprism.core.guarded_file import GuardedFile
 
 FAULTS = (
     pickle.UnpicklingError,
@@ -31,6 +32,12 @@ FAULTS = (
     RecursionError,
 )
 """What the unpickler raises on damaged or hostile bytes."""
+
+MOST_VALUES = 3_000_000
+"""Values in containers; shared ones count as often as they are referred to."""
+
+MOST_LETTERS = 1 << 28
+"""Letters of an array of text that the file holds as single texts."""
 
 _KINDS = "biufcSU"
 """Kinds of numpy types that are admitted: numbers and strings of fixed length."""
@@ -60,7 +67,7 @@ def load_restricted(source: BinaryIO | bytes) -> Any:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     name = f"{getattr(file, 'name', 'pickled data')}"
     try:
-        return finished(RestrictedUnpickler(file, encoding="latin1").load(), set())
+        return finished(RestrictedUnpickler(GuardedFile(file), encoding="latin1").load())
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     except FAULTS as error:
@@ -185,6 +192,9 @@ def _texts(raw: Any, kind: PlainType, shape: Any) -> np.ndarray[Any, Any]:
         or not all(isinstance(item, str) for item in raw)
     ):
         raise DataError("refused: an array of objects; only numbers and text are read")
+    # numpy gives every text the room of the longest.
+    if len(raw) * max(map(len, raw), default=0) > MOST_LETTERS:
+        raise DataError("refused: an array of text too wide for memory")
     return np.array(raw, dtype=np.str_).reshape(tuple(shape))
 
 
@@ -242,30 +252,50 @@ for _core in ("numpy.core", "numpy._core"):
     }
 
 
-def finished(value: Any, inside: set[int]) -> Any:
-    """Return plain data with every stand-in replaced by what it stands for."""
-    if isinstance(value, PlainArray):
-        if value.value is None:
-            raise DataError("not a readable pickle: an array without content")
-        return value.value
-    if isinstance(value, PlainObject):
-        return finished(value.attributes, inside)
-    if isinstance(value, PlainType | _StandIn):
-        raise DataError("refused: a type in place of data")
-    if not isinstance(value, list | tuple | dict):
-        if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
-            return value
-        raise DataError(f"refused: a value of type {type(value).__name__}")
-    if id(value) in inside:
-        raise DataError("refused: a container that holds itself")
-    inside.add(id(value))
-    try:
-        if isinstance(value, dict):
-            return {finished(key, inside): finished(item, inside) for key, item in value.items()}
-        items = [finished(item, inside) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    finally:
-        inside.discard(id(value))
+def finished(value: Any) -> Any:
+    """Return plain data with every stand-in replaced by what it stands for.
+
+    Raises
+    ------
+    DataError
+        If a container holds itself, or what is shared would be copied without end.
+    """
+    return _Finishing().of(value)
+
+
+class _Finishing:
+    """Copies containers, each as often as it is referred to."""
+
+    def __init__(self) -> None:
+        self._inside: set[int] = set()
+        self._left = MOST_VALUES
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, PlainArray):
+            if value.value is None:
+                raise DataError("not a readable pickle: an array without content")
+            return value.value
+        if isinstance(value, PlainObject):
+            return self.of(value.attributes)
+        if isinstance(value, PlainType | _StandIn):
+            raise DataError("refused: a type in place of data")
+        if not isinstance(value, list | tuple | dict):
+            if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
+                return value
+            raise DataError(f"refused: a value of type {type(value).__name__}")
+        if id(value) in self._inside:
+            raise DataError("refused: a container that holds itself")
+        self._left -= 1 + len(value)
+        if self._left < 0:
+            raise DataError(f"refused: more than {MOST_VALUES:,} values")
+        self._inside.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return {self.of(key): self.of(item) for key, item in value.items()}
+            items = [self.of(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        finally:
+            self._inside.discard(id(value))
 
 
 def one_line(error: BaseException) -> str:
