@@ -18,12 +18,15 @@ import numpy as np
 
 from neuroprism.abr.columns import COLUMNS, Column
 from neuroprism.abr.recordings import AbrRecordings
-from neuroprism.core import strict_json
+from neuroprism.core import npy_file, strict_json
 from neuroprism.core.errors import DataError, suggest
 from neuroprism.core.files import replace_bytes, replace_with
 
 SCHEMA_VERSION = 1
 FORMAT = "neuroprism.abr"
+
+_LARGE, _MOST_PACKED = 1 << 30, 100
+"""A set of more bytes is refused where it was packed more tightly than any signal can be."""
 
 _SCALARS = ("sample_rate_hz", "window_ms", "start_ms", "signal_unit", "threshold_provenance")
 
@@ -142,7 +145,7 @@ def _read_schema(path: Path) -> _Schema:
         content = msgspec.json.decode(schema_path(path).read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: its schema {schema_path(path).name} is missing") from None
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *strict_json.UNREADABLE):
         raise DataError(f"{schema_path(path)} cannot be read as a schema") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{schema_path(path)} does not describe ABR recordings of neuroprism")
@@ -162,13 +165,27 @@ def _read_arrays(path: Path, schema: _Schema) -> dict[str, Any]:
             raise DataError(f"{path} is damaged: its SHA-256 is not the one in {schema_path(path).name}")
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path} is not an .npz file")
-        # Without pickles no stored object can run code.
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as stored:
+            _refuse_bomb(path, stored)
+            arrays = dict(_read_array(path, stored, member) for member in stored.infolist())
+    except (*npy_file.FAULTS, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read recordings {path}: {' '.join(str(error).split())}") from None
     _check_arrays(path, schema, arrays)
     return arrays
+
+
+def _refuse_bomb(path: Path, stored: zipfile.ZipFile) -> None:
+    unpacked = sum(member.file_size for member in stored.infolist())
+    if unpacked > _LARGE and unpacked > _MOST_PACKED * path.stat().st_size:
+        raise DataError(f"{path} would become {unpacked >> 20:,} MiB in memory: no recordings")
+
+
+def _read_array(path: Path, stored: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, Any]:
+    """Return name and content of a member; no stored object can run code, as none is read."""
+    if not member.filename.endswith(".npy"):
+        raise DataError(f"{path} holds an unknown array '{member.filename}'")
+    with stored.open(member) as file:
+        return member.filename.removesuffix(".npy"), npy_file.read_array(file, member.file_size)
 
 
 def _check_arrays(path: Path, schema: _Schema, arrays: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from neuroprism.core import npy_file
 from neuroprism.core.errors import DataError
 from neuroprism.core.records import Split
 from neuroprism.core.restricted_pickle import load_restricted
 from neuroprism.eeg.legacy_names import natural_order
+from neuroprism.eeg.lmdb_trial import refuse_damaged_lmdb
 from neuroprism.eeg.spec import DatasetSpec
 
 PICKLE_FOLDERS: dict[str, Split] = {
@@ -99,6 +101,7 @@ class LmdbSamples:
     def __init__(self, path: Path) -> None:
         import lmdb
 
+        refuse_damaged_lmdb(path)
         self._path = path
         try:
             self._environment = lmdb.open(
@@ -214,10 +217,10 @@ def _identifier(path: Path) -> tuple[str, tuple[int, ...]]:
 
 def _array(path: Path) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            return npy_file.read_array(file, path.stat().st_size)
+    except npy_file.FAULTS as error:
         raise DataError(f"{path}: not a readable array: {' '.join(str(error).split())}") from None
-    return array
 
 
 def _bytes(path: Path) -> bytes:

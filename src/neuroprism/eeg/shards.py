@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neuroprism.core import npy_file
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.store_index import StoredRecording
 
@@ -133,6 +134,6 @@ class Shards:
             mapped = torch.from_file(str(path), shared=False, size=size, dtype=torch_dtype)
             stored: Stored = mapped[offset // dtype.itemsize :].view(shape).numpy()
             return stored
-        except (OSError, ValueError, RuntimeError) as error:
+        except (*npy_file.FAULTS, RuntimeError) as error:
             line = str(error).splitlines()[0]
             raise DataError(f"{path} is damaged: {line}; prepare the store again") from None
