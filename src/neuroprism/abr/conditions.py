@@ -6,6 +6,7 @@ units, (N,); NaN where a value is not known.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ Conditions = dict[str, NDArray[np.float64]]
 
 UNITS = {"age_years": "years", "level_db_nhl": "dB nHL", "rate_hz": "per second", "fmp": ""}
 WORDS = {"age_years": "age", "level_db_nhl": "intensity", "rate_hz": "rate", "fmp": "Fmp"}
+_LONGEST_LINE = 1000
 SHORT = {word.lower(): name for name, word in WORDS.items() if word.lower() != name}
 """Names that a table may use as well."""
 
@@ -81,8 +83,16 @@ def read_conditions(path: Path, n: int | None = None) -> Conditions:
         If a column has another name.
     """
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
-    except (OSError, ValueError) as error:
+        with path.open(encoding="utf-8-sig") as file:
+            # A million cells in a row would take minutes to be told that they are too many.
+            while line := file.readline(_LONGEST_LINE + 1):
+                if len(line) > _LONGEST_LINE:
+                    raise DataError(f"conditions {path}: a line is too long for the conditions of a signal")
+        with warnings.catch_warnings():
+            # Rows longer than the header would be cut.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, skipinitialspace=True, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"cannot read conditions {path}: {reason}") from None
     table.columns = [SHORT.get(str(name).strip().lower(), str(name).strip()) for name in table.columns]

@@ -201,7 +201,7 @@ def read_split(path: Path, recordings: AbrRecordings) -> Split:
     """
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, *strict_json.UNREADABLE) as error:
         raise DataError(f"cannot read the split {path}: {error}") from None
     if manifest.data_hash != data_hash(recordings):
         raise DataError(f"the split {path} belongs to other recordings")

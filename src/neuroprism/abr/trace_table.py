@@ -17,6 +17,8 @@ SETTINGS = ("sample_rate_hz", "start_ms")
 COLUMNS = (*TEXTS, *SETTINGS, *GIVEN)
 """Columns that may stand beside the samples."""
 
+_LONGEST_NUMBER = 9
+
 EARS = {"l": "L", "left": "L", "r": "R", "right": "R", "": UNKNOWN_EAR, UNKNOWN_EAR: UNKNOWN_EAR}
 
 
@@ -82,7 +84,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _sample_columns(path: Path, header: list[str]) -> list[str]:
-    samples = sorted((name for name in header if name.isdecimal()), key=int)
+    samples = sorted((name for name in header if name.isdecimal() and len(name) <= _LONGEST_NUMBER), key=int)
     for name in header:
         if name not in samples and name not in COLUMNS:
             raise DataError(f"{path}: unknown column '{name}'{suggest(name, COLUMNS)}")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from neuroprism.core import strict_json
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.recordings import Skipped
 from neuroprism.eeg.spec import RESAMPLING, SAMPLE_RATE_HZ, DatasetSpec
@@ -207,7 +208,7 @@ def read_card(path: Path) -> StoreCard:
         raise DataError(_why_no_card(path)) from None
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror or error}") from None
-    except msgspec.DecodeError:
+    except strict_json.UNREADABLE:
         raise DataError(f"{file} is damaged: it is not JSON") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{file} does not describe an EEG store of neuroprism")

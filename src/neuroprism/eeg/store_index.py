@@ -156,7 +156,7 @@ def read_index(path: Path, sha256: str) -> list[StoredRecording]:
         raise DataError(f"{path} is damaged: its SHA-256 is not the one in the card")
     try:
         return [msgspec.json.decode(line, type=StoredRecording) for line in content.splitlines()]
-    except msgspec.DecodeError as error:
+    except strict_json.UNREADABLE as error:
         raise DataError(f"{path}: {error}") from None
 
 
@@ -166,7 +166,7 @@ def salvage_index(path: Path) -> list[StoredRecording]:
     for line in whole_lines(path):
         try:
             found.append(msgspec.json.decode(line, type=StoredRecording))
-        except msgspec.DecodeError:
+        except strict_json.UNREADABLE:
             # The recording is cut again, as if it had not been finished.
             continue
     return found

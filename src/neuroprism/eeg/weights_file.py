@@ -13,10 +13,9 @@ from torch import Tensor
 
 from neuroprism.core.errors import DataError
 from neuroprism.eeg.released_weights import RELEASED_NAME, RELEASED_SHA256, RELEASED_WHERE
-from neuroprism.train.checkpoint import load_checkpoint
+from neuroprism.train.checkpoint import UNREADABLE, load_checkpoint, load_plain
 
 _WRAPPERS = ("module.", "_orig_mod.")
-_UNREADABLE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,13 +100,13 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_plain(path)
     except pickle.UnpicklingError:
         raise DataError(
             f"weights {path} are damaged or hold objects other than tensors, which are refused unread; "
             "save model.state_dict() alone"
         ) from None
-    except _UNREADABLE:
+    except (OSError, *UNREADABLE):
         raise DataError(f"weights {path} are damaged or were not written by torch.save") from None
 
 

@@ -50,7 +50,7 @@ def read_run(folder: str | Path) -> RunRecord:
         raise RunError(f"{folder} holds no run: {layout.RUN} is missing") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except strict_json.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
 
 
@@ -94,7 +94,7 @@ def read_events(folder: str | Path) -> list[AnyEvent]:
     for number, line in enumerate(whole_lines(path), start=1):
         try:
             event = decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except strict_json.UNREADABLE as error:
             raise DataError(f"{path}, line {number}: {error}") from None
         if isinstance(event, Alert):
             event.evidence = strict_json.restore(event.evidence)
@@ -144,7 +144,7 @@ def _chunks(path: Path) -> Iterator[tuple[int, bytes]]:
 def _columns(chunk: bytes, path: Path, first_line: int) -> dict[str, Column]:
     try:
         return _uniform_columns(chunk)
-    except msgspec.DecodeError:
+    except strict_json.UNREADABLE:
         rows = _decode_rows(chunk, path, first_line)
     names = dict.fromkeys(chain.from_iterable(rows))
     missing = {name: (0.0 if name in _INTEGERS else np.nan) for name in names}
@@ -192,7 +192,7 @@ def _decode_rows(chunk: bytes, path: Path, first_line: int) -> list[dict[str, An
     for number, line in enumerate(chunk.split(b"\n")[:-1], start=first_line):
         try:
             rows.append(decoder.decode(line))
-        except msgspec.DecodeError as error:
+        except strict_json.UNREADABLE as error:
             raise DataError(f"{path}, line {number}: {error}") from None
     return rows
 

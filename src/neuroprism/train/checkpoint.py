@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,8 +20,11 @@ from neuroprism.core.files import replace_with
 SCHEMA_VERSION = 1
 _FORMAT = "neuroprism.checkpoint"
 _PLAIN = {type(None), bool, int, float, str, Tensor, nn.Parameter}
-_UNREADABLE = (
+UNREADABLE = (
+    AssertionError,
+    MemoryError,
     RuntimeError,
+    struct.error,
     EOFError,
     pickle.UnpicklingError,
     ValueError,
@@ -28,6 +33,7 @@ _UNREADABLE = (
     AttributeError,
     TypeError,
 )
+"""What `load_plain` raises for a damaged file, besides `OSError`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,6 +109,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise RunError(f"cannot write checkpoint {path}: {error.strerror or error}") from None
 
 
+def load_plain(path: Path) -> Any:
+    """Read what `torch.save` wrote, if it is tensors and plain data; no code of the file is executed."""
+    with warnings.catch_warnings():
+        # A file of another program is refused in one line; torch would add what it thinks of its pickle.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read a checkpoint into host memory.
 
@@ -120,10 +134,10 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if path.is_dir():
         path = path / "checkpoints" / "last.pt"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_plain(path)
     except FileNotFoundError:
         raise DataError(f"checkpoint {path} does not exist") from None
-    except (OSError, *_UNREADABLE) as error:
+    except (OSError, *UNREADABLE) as error:
         # A file that was cut off makes torch seek to a place before its start.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise DataError(f"cannot read checkpoint {path}: {error.strerror or error}") from None

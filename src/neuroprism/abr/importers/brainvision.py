@@ -54,6 +54,9 @@ importers.register("brainvision")(
 )
 
 
+_LARGEST_HEADER = 1 << 20
+_NAMED_FILE = re.compile(r"^[ \t]*(?:DataFile|MarkerFile)[ \t]*[=:](.*)$", re.IGNORECASE | re.MULTILINE)
+
 _FAULTS = (
     configparser.Error,
     OSError,
@@ -121,6 +124,7 @@ def _read_file(path: Path, declared: Declared) -> Readings:
 def _open(path: Path, declared: Declared) -> _Continuous:
     import mne
 
+    _check_header(path)
     try:
         with np.errstate(all="ignore"):
             raw = mne.io.read_raw_brainvision(path, preload=True, verbose="ERROR")
@@ -143,6 +147,20 @@ def _open(path: Path, declared: Declared) -> _Continuous:
         for onset, text in zip(annotations.onset, annotations.description, strict=True):
             onsets.setdefault(_short(str(text)), []).append(float(onset))
     return _Continuous(signal_v * 1e6, float(raw.info["sfreq"]), onsets)
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that sends its reader to files outside of its folder."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LARGEST_HEADER + 1)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    if len(head) > _LARGEST_HEADER:
+        raise DataError(f"{path} is too long for a header of BrainVision")
+    for name in _NAMED_FILE.findall(head.decode("latin-1").replace("\r", "\n")):
+        if "/" in name or "\\" in name or name.strip() == "..":
+            raise DataError(f"{path} names '{name.strip()}', a file of another folder")
 
 
 def _short(text: str) -> str:

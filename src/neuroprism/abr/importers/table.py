@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from neuroprism.abr.importers.labels import class_numbers, ear_names, polarity_n
 from neuroprism.abr.importers.readings import Floats, Importer, Readings, importers
 from neuroprism.abr.importers.table_columns import flags, named_columns, numbers, sample_columns, texts
 from neuroprism.core.errors import DataError
+from neuroprism.core.workbook_faults import WORKBOOK_FAULTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def _open(source: Path, declared: Declared) -> pd.DataFrame:
                 low_memory=False,
                 index_col=False,
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, pd.errors.ParserWarning) as error:
+    except (*WORKBOOK_FAULTS, pd.errors.ParserWarning) as error:
         text = " ".join(str(error).split())
         raise DataError(f"{source} cannot be read as a table: {text}") from None
 

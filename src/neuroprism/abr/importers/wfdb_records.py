@@ -7,6 +7,7 @@ subject (`N1`), `ave` or `raw`, the level in dB, `F4` the frequency in kHz and
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _FAULTS = (
     MemoryError,
 )
 """What the package raises on damaged records."""
+_LARGEST_HEADER, _LONGEST_LINE = 1 << 20, 4096
 _LONGEST_AVERAGE_S = 0.25
 """A longer record can hardly be one average: stimuli come some ten times a second."""
 _IN_DB = re.compile(r"(-?\d+(?:\.\d+)?)\s*dB(?:\s*(nHL|SPL|peSPL))?", re.IGNORECASE)
@@ -114,6 +116,7 @@ def _read_record(path: Path, declared: Declared) -> Readings:
 
 def _open(path: Path) -> Any:
     try:
+        _check_header(path.with_suffix(".hea"))
         with warnings.catch_warnings():
             # The package tells its users of what other packages will change.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -123,9 +126,19 @@ def _open(path: Path) -> Any:
     except _FAULTS as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as a WFDB record: {text}") from None
+    if not (math.isfinite(record.fs) and record.fs > 0):
+        raise DataError(f"{path} has the sampling rate {record.fs:g}")
     if record.p_signal is None or record.p_signal.size == 0:
         raise DataError(f"{path} holds no recording")
     return record
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header on whose lines the package would search for hours."""
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_HEADER + 1)
+    if len(content) > _LARGEST_HEADER or any(len(line) > _LONGEST_LINE for line in content.splitlines()):
+        raise DataError(f"{path} is too long for the header of a record, or has a line that is")
 
 
 def _column(path: Path, names: list[str], wanted: str | None) -> int:

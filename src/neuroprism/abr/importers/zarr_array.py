@@ -72,10 +72,12 @@ class ZarrSignal:
         if 2 * sum(stored) < len(names):
             raise DataError(f"{self.folder} holds {sum(stored)} of {len(names)} chunks")
         row = channel % self.chunks[0] if len(self.shape) == 2 else 0
-        parts: list[Floats] = [
-            self._chunk(self.folder / name)[row].astype(np.float64) if there else np.full(size, np.nan)
-            for name, there in zip(names, stored, strict=True)
-        ]
+        # Damaged bytes may stand for no number at all.
+        with np.errstate(invalid="ignore"):
+            parts: list[Floats] = [
+                self._chunk(self.folder / name)[row].astype(np.float64) if there else np.full(size, np.nan)
+                for name, there in zip(names, stored, strict=True)
+            ]
         return np.concatenate(parts)[:n_times]
 
     def _name(self, channel: int, place: int) -> str:

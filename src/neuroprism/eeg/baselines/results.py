@@ -161,7 +161,7 @@ def read_baselines(store_dir: Path, *, split_rule: str | None = None) -> list[Ba
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     try:
         content = msgspec.json.decode(raw, type=BaselineFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except strict_json.UNREADABLE as error:
         raise DataError(
             f"{path} is damaged ({error}); delete it, or compute it anew with `neuroprism baseline`"
         ) from None

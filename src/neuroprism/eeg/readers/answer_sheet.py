@@ -6,7 +6,6 @@ column 2k and its labels, 1 to 5, in column 2k + 1, counted from 1.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuroprism.core.errors import DataError
+from neuroprism.core.workbook_faults import WORKBOOK_FAULTS
 
 HEADER_ROWS = 3
 N_CLASSES = 5
@@ -43,12 +43,11 @@ def _rows(path: Path) -> list[tuple[Any, ...]]:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        try:
+        with path.open("rb") as file:
+            # Opened here: what cannot be read would stay open there.
+            book = load_workbook(file, read_only=True, data_only=True)
             return list(book[book.sheetnames[0]].iter_rows(values_only=True))
-        finally:
-            book.close()
-    except (InvalidFileException, zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError) as error:
+    except (InvalidFileException, *WORKBOOK_FAULTS) as error:
         raise DataError(f"{path}: damaged, or no Excel file: {error}") from error
 
 

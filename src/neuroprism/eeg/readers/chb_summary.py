@@ -11,7 +11,7 @@ Seizures = tuple[tuple[float, float], ...]
 """(start_s, end_s) of each seizure."""
 
 _FILE = re.compile(r"File Name:\s*(\S+)")
-_COUNT = re.compile(r"Number of Seizures in File:\s*(\d+)")
+_COUNT = re.compile(r"Number of Seizures in File:\s*(\d{1,9})\b")
 _START = re.compile(r"Seizure(?:\s+\d+)?\s+Start Time:\s*(\d+(?:\.\d+)?)")
 _END = re.compile(r"Seizure(?:\s+\d+)?\s+End Time:\s*(\d+(?:\.\d+)?)")
 

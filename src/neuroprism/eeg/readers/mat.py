@@ -6,6 +6,7 @@ cell array is a list, a struct is a dict and a struct array a list of dicts.
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _DAMAGED = (
     RuntimeError,
     UnicodeError,
     NotImplementedError,
+    UserWarning,
     zlib.error,
 )
 """What h5py and the libraries below SciPy raise for damaged files."""
@@ -168,7 +170,10 @@ def _list_v5(path: Path) -> tuple[MatVariable, ...]:
 def _load_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
     from scipy.io import loadmat
 
-    loaded = loadmat(str(path), variable_names=list(names), struct_as_record=True)
+    with warnings.catch_warnings():
+        # Numbers in a format that SciPy cannot read are damage, not a matter of opinion.
+        warnings.filterwarnings("error", message="We do not support byte ordering")
+        loaded = loadmat(str(path), variable_names=list(names), struct_as_record=True)
     return {name: _plain(loaded[name]) for name in names if name in loaded}
 
 

@@ -33,7 +33,8 @@ LABELS = {
 }
 """Visit to the emotion of its clips."""
 
-_VISIT = re.compile(r"session\s*(\d+)\s*:(.*?)(?=session\s*\d+\s*:|\Z)", re.IGNORECASE | re.DOTALL)
+_LONGEST_NUMBER = 9
+_VISIT = re.compile(r"session\s*(\d{1,9})\s*:(.*?)(?=session\s*\d{1,9}\s*:|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def read_clip_times(path: Path, visit: int) -> ClipTimes:
@@ -63,7 +64,10 @@ def read_clip_times(path: Path, visit: int) -> ClipTimes:
 
 def _seconds(path: Path, block: str, name: str, visit: int) -> list[int]:
     match = re.search(rf"{name}\s*:?\s*\[([\d\s,]*)\]", block)
-    found = [int(word) for word in match[1].replace(",", " ").split()] if match else []
+    words = match[1].replace(",", " ").split() if match else []
+    if any(len(word) > _LONGEST_NUMBER for word in words):
+        raise DataError(f"{path}: session {visit}: {name} holds a number that is no time in seconds")
+    found = [int(word) for word in words]
     if len(found) != len(LABELS[visit]):
         raise DataError(
             f"{path}: session {visit}: {len(found)} values of {name}, expected {len(LABELS[visit])}"

@@ -80,6 +80,8 @@ def read_tuh_events(path: Path) -> list[TuhEvent]:
             rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: no rows of events: {error}") from error
     rows = [(n, row) for n, row in rows if not row[0].lstrip().startswith(("#", "channel"))]
     if not rows:
         raise DataError(f"{path}: no events")
