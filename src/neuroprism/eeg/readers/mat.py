@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.readers.mat_structure import check_structure
 
 _Read = TypeVar("_Read")
 
@@ -170,6 +171,7 @@ def _list_v5(path: Path) -> tuple[MatVariable, ...]:
 def _load_v5(path: Path, names: Sequence[str]) -> dict[str, Any]:
     from scipy.io import loadmat
 
+    check_structure(path, names)
     with warnings.catch_warnings():
         # Numbers in a format that SciPy cannot read are damage, not a matter of opinion.
         warnings.filterwarnings("error", message="We do not support byte ordering")
