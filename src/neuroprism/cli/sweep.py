@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.abr.config import AbrConfig
 from neuroprism.core.config import load, to_dict
 from neuroprism.core.errors import NeuroprismError
 from neuroprism.core.section import Section
@@ -77,6 +76,8 @@ def _look(described: SweepConfig, run: PlannedRun, *, source: str) -> Standing:
     found = standing(run.folder)
     config: Section
     if described.command == "train":
+        from neuroprism.abr.config import AbrConfig
+
         config = load(AbrConfig, file=described.config, environment=os.environ, overrides=overrides)
     else:
         config = _finetuning(described, overrides)
