@@ -153,7 +153,9 @@ def _filled(column: Column, known: dict[str, Any], n: int) -> NDArray[Any]:
     shape = (n, *(len(WAVES) for axis in column.axes if axis == "wave"))
     if column.name not in known:
         return np.full(shape, _UNKNOWN[column.kind], dtype=None if column.kind == "text" else kind)
-    return np.asarray(known[column.name]).astype(kind)
+    # A number that single precision cannot hold becomes infinite, and is judged as such.
+    with np.errstate(over="ignore"):
+        return np.asarray(known[column.name]).astype(kind)
 
 
 def _mask_impossible(arrays: dict[str, Any]) -> dict[str, int]:

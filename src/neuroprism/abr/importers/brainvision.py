@@ -201,6 +201,8 @@ def _epochs(recording: _Continuous, onsets_s: list[float], start_ms: float, wind
     """Return the epochs that lie wholly inside the recording, (n, T)."""
     rate = recording.sample_rate_hz
     n_times = max(2, round(window_ms * rate / 1000.0))
+    if n_times > len(recording.signal_uv):
+        return np.empty((0, 2))
     first = np.round(np.array(onsets_s) * rate + start_ms * rate / 1000.0).astype(np.int64)
     first = first[(first >= 0) & (first + n_times <= len(recording.signal_uv))]
     epochs: Floats = recording.signal_uv[first[:, None] + np.arange(n_times)]

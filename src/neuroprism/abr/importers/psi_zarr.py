@@ -208,6 +208,8 @@ def _averages(
     declared
         Says what is rejected.
     """
+    if n_times > len(eeg_uv):
+        raise DataError(f"{folder}: a window of {n_times:.3g} samples is longer than the recording")
     inside = (first >= 0) & (first + n_times <= len(eeg_uv))
     found, left_out = [], {"sweeps outside the recording": int((~inside).sum())}
     levels = np.unique(level_db)
