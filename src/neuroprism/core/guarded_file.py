@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickletools
 import re
+import warnings
 from typing import BinaryIO
 
 from neuroprism.core.errors import DataError
@@ -76,9 +77,12 @@ def _check(number: int) -> None:
 def _check_frame(content: bytes) -> None:
     """Look at the opcodes of a frame."""
     try:
-        for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name in ("PUT", "LONG_BINPUT") and argument is not None:
-                _check(argument)
+        with warnings.catch_warnings():
+            # What stands in old strings is the unpickler's affair.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for opcode, argument, _ in pickletools.genops(content):
+                if opcode.name in ("PUT", "LONG_BINPUT") and argument is not None:
+                    _check(argument)
     except ValueError:
         # The end of a frame is no end of a pickle.
         return

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -33,7 +34,7 @@ FAULTS = (
 )
 """What the unpickler raises on damaged or hostile bytes."""
 
-MOST_VALUES = 3_000_000
+MOST_VALUES = 20_000_000
 """Values in containers; shared ones count as often as they are referred to."""
 
 MOST_LETTERS = 1 << 28
@@ -260,42 +261,46 @@ def finished(value: Any) -> Any:
     DataError
         If a container holds itself, or what is shared would be copied without end.
     """
-    return _Finishing().of(value)
+    _n_values(value, {})
+    return _copied(value)
 
 
-class _Finishing:
-    """Copies containers, each as often as it is referred to."""
-
-    def __init__(self) -> None:
-        self._inside: set[int] = set()
-        self._left = MOST_VALUES
-
-    def of(self, value: Any) -> Any:
-        if isinstance(value, PlainArray):
-            if value.value is None:
-                raise DataError("not a readable pickle: an array without content")
-            return value.value
-        if isinstance(value, PlainObject):
-            return self.of(value.attributes)
-        if isinstance(value, PlainType | _StandIn):
-            raise DataError("refused: a type in place of data")
-        if not isinstance(value, list | tuple | dict):
-            if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
-                return value
-            raise DataError(f"refused: a value of type {type(value).__name__}")
-        if id(value) in self._inside:
+def _n_values(value: Any, known: dict[int, int]) -> int:
+    """Return the number of values in a container; shared ones are written out, but counted once."""
+    if isinstance(value, PlainObject):
+        value = value.attributes
+    if not isinstance(value, list | tuple | dict):
+        return 1
+    if id(value) in known:
+        if not known[id(value)]:
             raise DataError("refused: a container that holds itself")
-        self._left -= 1 + len(value)
-        if self._left < 0:
-            raise DataError(f"refused: more than {MOST_VALUES:,} values")
-        self._inside.add(id(value))
-        try:
-            if isinstance(value, dict):
-                return {self.of(key): self.of(item) for key, item in value.items()}
-            items = [self.of(item) for item in value]
-            return items if isinstance(value, list) else tuple(items)
-        finally:
-            self._inside.discard(id(value))
+        return known[id(value)]
+    known[id(value)] = 0
+    items = chain.from_iterable(value.items()) if isinstance(value, dict) else value
+    n = 1 + sum(_n_values(item, known) for item in items)
+    if n > MOST_VALUES:
+        raise DataError(f"refused: more than {MOST_VALUES:,} values")
+    known[id(value)] = n
+    return n
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, PlainArray):
+        if value.value is None:
+            raise DataError("not a readable pickle: an array without content")
+        return value.value
+    if isinstance(value, PlainObject):
+        return _copied(value.attributes)
+    if isinstance(value, PlainType | _StandIn):
+        raise DataError("refused: a type in place of data")
+    if isinstance(value, dict):
+        return {_copied(key): _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_copied(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
+        return value
+    raise DataError(f"refused: a value of type {type(value).__name__}")
 
 
 def one_line(error: BaseException) -> str:
