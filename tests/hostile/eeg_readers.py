@@ -282,7 +282,7 @@ READERS = (
     Reader(name="cnt", modules=("eeg.readers.cnt",), write=_write_cnt, read=_read_cnt),
     Reader(
         name="mat 5",
-        modules=("eeg.readers.mat", "eeg.readers.bbci_epochs"),
+        modules=("eeg.readers.mat", "eeg.readers.mat_structure", "eeg.readers.bbci_epochs"),
         write=_write_mat,
         read=_read_epochs,
     ),
