@@ -5,6 +5,7 @@ configurations:
 
 - ```` ```python ```` blocks run in one namespace for the page;
 - ```` ```text output ```` is what the block before it prints, with ``...`` for what varies;
+- ```` ```yaml NAME ```` is the file NAME;
 - every line of ```` ```bash ```` is a command that ends with 0, with settings that make it quick;
 - ``$ `` begins a command in ```` ```console ```` and ```` ```text ````; where the shown output begins with
   ``neuroprism:`` it ends with 2 and prints just that line.
@@ -84,6 +85,9 @@ class Reader:
                 self.execute(body)
             elif info == "text output":
                 assert_printed(body, self.printed)
+            elif info.startswith("yaml "):
+                quick = re.sub(r"training\.epochs: \d+", "training.epochs: 1", body)
+                Path(info.removeprefix("yaml ")).write_text(quick, encoding="utf-8")
             elif info in ("bash", "sh"):
                 for line in logical_lines(body):
                     self.command(line, shown="")
@@ -149,9 +153,15 @@ def neuroprism(words: list[str]) -> int:
     if words[0] == "evaluate":
         # Of an option that is given twice the last counts.
         words = [*words, *QUICK_EVALUATION]
-    if words[0] in EEG_COMMANDS or "--eeg" in words:
+    if words[0] in EEG_COMMANDS or "--eeg" in words or is_eeg_sweep(words):
         return eeg(words)
     return run(words)
+
+
+def is_eeg_sweep(words: list[str]) -> bool:
+    if words[0] != "sweep" or not Path(words[1]).exists():
+        return False
+    return "command: finetune" in Path(words[1]).read_text(encoding="utf-8")
 
 
 def eeg(words: list[str]) -> int:
