@@ -286,7 +286,12 @@ READERS = (
         write=_write_mat,
         read=_read_epochs,
     ),
-    Reader(name="mat 7.3", modules=("eeg.readers.mat",), write=_write_mat73, read=_read_epochs),
+    Reader(
+        name="mat 7.3",
+        modules=("eeg.readers.mat", "eeg.readers.hdf5_values"),
+        write=_write_mat73,
+        read=_read_epochs,
+    ),
     Reader(name="answer sheet", modules=("eeg.readers.answer_sheet",), write=_write_sheet, read=_read_sheet),
     Reader(
         name="summary of seizures",

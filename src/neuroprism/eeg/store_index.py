@@ -127,6 +127,18 @@ def shard_file(key: str) -> str:
     return f"{SHARD_FOLDER}/{key}.npy"
 
 
+def _decoded(line: bytes) -> StoredRecording:
+    """Return a line of an index, whose key names a file of the store and no other."""
+    recording = msgspec.json.decode(line, type=StoredRecording)
+    if (
+        recording.key in ("", "..")
+        or Path(recording.key).name != recording.key
+        or not recording.key.isprintable()
+    ):
+        raise msgspec.ValidationError(f"the key '{recording.key}' is no name of a file")
+    return recording
+
+
 def encode_index(recordings: Iterable[StoredRecording]) -> bytes:
     """Return the content of the index, in the order of the keys."""
     ordered = sorted(recordings, key=lambda r: r.key)
@@ -155,7 +167,7 @@ def read_index(path: Path, sha256: str) -> list[StoredRecording]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{path} is damaged: its SHA-256 is not the one in the card")
     try:
-        return [msgspec.json.decode(line, type=StoredRecording) for line in content.splitlines()]
+        return [_decoded(line) for line in content.splitlines()]
     except strict_json.UNREADABLE as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -165,7 +177,7 @@ def salvage_index(path: Path) -> list[StoredRecording]:
     found = []
     for line in whole_lines(path):
         try:
-            found.append(msgspec.json.decode(line, type=StoredRecording))
+            found.append(_decoded(line))
         except strict_json.UNREADABLE:
             # The recording is cut again, as if it had not been finished.
             continue

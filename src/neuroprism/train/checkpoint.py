@@ -18,6 +18,7 @@ from neuroprism.core.errors import DataError, RunError
 from neuroprism.core.files import replace_with
 
 SCHEMA_VERSION = 1
+_LARGE = 1 << 28
 _FORMAT = "neuroprism.checkpoint"
 _PLAIN = {type(None), bool, int, float, str, Tensor, nn.Parameter}
 UNREADABLE = (
@@ -114,7 +115,23 @@ def load_plain(path: Path) -> Any:
     with warnings.catch_warnings():
         # A file of another program is refused in one line; torch would add what it thinks of its pickle.
         warnings.simplefilter("ignore", UserWarning)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    _refuse_swollen(content, set())
+    return content
+
+
+def _refuse_swollen(value: Any, seen: set[int]) -> None:
+    """Refuse tensors that stand for far more numbers than the file holds, by repeating them."""
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided:
+            raise ValueError("a tensor of another layout")
+        size = value.numel() * value.element_size()
+        if size > _LARGE and size > value.untyped_storage().nbytes():
+            raise ValueError("a tensor that repeats what the file holds")
+    elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+        seen.add(id(value))
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_swollen(item, seen)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:

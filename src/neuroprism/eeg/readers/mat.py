@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuroprism.core.errors import DataError
+from neuroprism.eeg.readers.hdf5_values import Hdf5Values
 from neuroprism.eeg.readers.mat_structure import check_structure
 
 _Read = TypeVar("_Read")
@@ -200,10 +201,11 @@ def _list_hdf5(path: Path) -> tuple[MatVariable, ...]:
     import h5py
 
     with h5py.File(path, "r") as file:
+        values = Hdf5Values(file)
+        found = {name: values.item(file, name) for name in file if not name.startswith("#")}
         return tuple(
             MatVariable(name=name, shape=tuple(getattr(item, "shape", (1, 1)))[::-1])
-            for name, item in file.items()
-            if not name.startswith("#")
+            for name, item in found.items()
         )
 
 
@@ -211,21 +213,5 @@ def _load_hdf5(path: Path, names: Sequence[str]) -> dict[str, Any]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return {name: _from_hdf5(file[name], file) for name in names if name in file}
-
-
-def _from_hdf5(item: Any, file: Any) -> Any:
-    """Turn a group or data set into dicts, lists, texts and numeric arrays; HDF5 has the axes reversed."""
-    if hasattr(item, "keys"):
-        return {name: _from_hdf5(item[name], file) for name in item}
-    kind = item.attrs.get("MATLAB_class", b"")
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-    if item.attrs.get("MATLAB_empty", 0):
-        empty: dict[str, Any] = {"char": "", "cell": [], "struct": {}}
-        return empty.get(kind, np.empty(tuple(int(n) for n in item[()])))
-    values = item[()]
-    if kind == "cell" or values.dtype.kind == "O":
-        return [_from_hdf5(file[reference], file) for reference in values.ravel()]
-    if kind == "char":
-        return "".join(map(chr, values.ravel()))
-    return values.T
+        values = Hdf5Values(file)
+        return {name: values.of(values.item(file, name)) for name in names if name in list(file)}
