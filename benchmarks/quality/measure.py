@@ -47,9 +47,9 @@ def measure(work: Path, *, n_patients: int, n_fresh: int, n_epochs: int, n_ceili
         "--overwrite",
     )
     made = (
-        f"The shipped configuration with `data.signal_target: clean`, {n_epochs} epochs on the training split "
-        f"of {n_patients:,} simulated patients (clinical preset, seed {SEED}), measured on {n_fresh:,} others "
-        f"(seed {FRESH_SEED}). Written by `benchmarks/quality/measure.py`."
+        f"The shipped configuration with `data.signal_target: clean`, {n_epochs} epochs on the training "
+        f"split of {n_patients:,} simulated patients (clinical preset, seed {SEED}), measured on "
+        f"{n_fresh:,} others (seed {FRESH_SEED}). Written by `benchmarks/quality/measure.py`."
     )
     report = Path("evaluation/report.md").read_text(encoding="utf-8")
     body = re.sub(r"\A# .*\n", "", report)

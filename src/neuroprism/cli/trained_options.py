@@ -12,6 +12,9 @@ from neuroprism.core.errors import UserError
 if TYPE_CHECKING:
     from neuroprism.abr.trained import TrainedAbr, Weights
 
+N_THREADS = 1
+"""As in training: threads of a network this small wait for each other where another program has a core."""
+
 CheckpointArgument = Annotated[
     Path, typer.Argument(help="Checkpoint file, or run folder.", metavar="CHECKPOINT", show_default=False)
 ]
@@ -30,8 +33,11 @@ def read_network(checkpoint: Path, *, device: str, weights: str) -> TrainedAbr:
     UserError
         With one line, if an option makes no sense or the checkpoint cannot be used.
     """
+    import torch
+
     from neuroprism.abr.trained import load_trained
 
     if weights not in ("selected", "last"):
         raise UserError(f"--weights must be selected or last, not '{weights}'")
+    torch.set_num_threads(N_THREADS)
     return load_trained(checkpoint, device=device, weights=cast("Weights", weights))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import msgspec
+from threadpoolctl import threadpool_limits
 
 from neuroprism.abr.answers import Answers, Method
 from neuroprism.abr.evaluation.calibration import (
@@ -171,11 +172,13 @@ def evaluate(
     network = NetworkMethod(trained)
     methods: list[Method] = [network]
     answers: dict[str, Answers] = {network.name: network.of(predictions)}
-    for fit in BASELINES:
-        method = fit(training)
-        say(f"Beside it: {method.name}")
-        methods.append(method)
-        answers[method.name] = method.answer(unlabelled)
+    # Small fits: more threads would wait for each other.
+    with threadpool_limits(1):
+        for fit in BASELINES:
+            method = fit(training)
+            say(f"Beside it: {method.name}")
+            methods.append(method)
+            answers[method.name] = method.answer(unlabelled)
     say("Intervals over patients")
     metrics, groups = compare(answers, test), by_groups(answers, test)
     denoising = []
