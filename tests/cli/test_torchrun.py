@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from neuroprism.abr.loss_config import WEIGHT_KEYS
 from neuroprism.cli import app
 from neuroprism.cli.app import run
 from neuroprism.core.errors import TrainingError
+from neuroprism.monitor import run_status
 from neuroprism.runs import load_run
 from neuroprism.train import load_checkpoint
 
@@ -121,6 +123,34 @@ def test_what_all_processes_find_is_said_once(program: Any, capsys: pytest.Captu
     lines = [line for line in refused.stderr.splitlines() if line.startswith("neuroprism:")]
     assert len(lines) == 1, refused.stderr
     assert "already holds a run; continue it with --resume" in lines[0]
+
+
+@pytest.mark.slow
+def test_where_one_process_is_killed_the_other_ends_and_both_go_on(program: Any) -> None:
+    endless = {"data__dataloader__batch_size": 8, "training__log_frequency": 1}
+    words = program.arguments("--epochs", "100000", **endless)[1:]
+    with subprocess.Popen(
+        [*LAUNCHER, str(ROOT / "train.py"), *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as launcher:
+        assert launcher.stdout is not None
+        # In the second epoch, so that there is a checkpoint.
+        assert any(line.startswith("Step 5 ") for line in launcher.stdout)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        os.kill(int(children[1]), signal.SIGKILL)
+        _, errors = launcher.communicate(timeout=60)
+    assert launcher.returncode == 1
+    said = [line for line in errors.splitlines() if line.startswith("neuroprism:")]
+    assert len(said) == 1, errors
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert run_status(program.run_folder()) in ("failed", "interrupted")
+    n_epochs = load_checkpoint(program.run_folder()).epoch + 1
+    more = torchrun(program, "--epochs", str(n_epochs), "--resume", **endless)
+    assert more.returncode == 0, more.stderr
+    assert [row["step"] for row in program.rows()] == list(range(1, 3 * n_epochs + 1))
 
 
 def test_half_a_launch_is_one_line(
