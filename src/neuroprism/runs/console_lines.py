@@ -13,7 +13,7 @@ from neuroprism.runs.training_log import history_of
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)"
 _DATASET = re.compile(r"The downstream dataset is (\S+)")
 _EPOCH = re.compile(
-    rf"Epoch (\d{1,9}) : Training Loss: ({_NUMBER}), (.+), LR: ({_NUMBER}), Time elapsed ({_NUMBER}) mins"
+    rf"Epoch (\d{{1,9}}) : Training Loss: ({_NUMBER}), (.+), LR: ({_NUMBER}), Time elapsed ({_NUMBER}) mins"
 )
 _METRIC = re.compile(rf"(acc|kappa|f1|pr_auc|roc_auc|corrcoef|r2|rmse): ({_NUMBER})")
 _IMPROVED = re.compile(r"(?:kappa|roc_auc|r2) increasing\.*saving weights")
