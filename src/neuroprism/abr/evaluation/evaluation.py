@@ -28,6 +28,7 @@ from neuroprism.abr.evaluation.network import NetworkMethod
 from neuroprism.abr.evaluation.samples import class_answers
 from neuroprism.abr.predictions import STATEMENT, AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
+from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import TrainedAbr
 from neuroprism.metrics import confusion_matrix
 
@@ -170,15 +171,9 @@ def evaluate(
     unlabelled = without_labels(test)
     predictions = AbrPredictor(trained).predict(unlabelled)
     network = NetworkMethod(trained)
-    methods: list[Method] = [network]
-    answers: dict[str, Answers] = {network.name: network.of(predictions)}
-    # Small fits: more threads would wait for each other.
-    with threadpool_limits(1):
-        for fit in BASELINES:
-            method = fit(training)
-            say(f"Beside it: {method.name}")
-            methods.append(method)
-            answers[method.name] = method.answer(unlabelled)
+    beside = _simple_methods(training, unlabelled, say)
+    methods: list[Method] = [network, *(method for method, _ in beside)]
+    answers = {network.name: network.of(predictions), **{method.name: found for method, found in beside}}
     say("Intervals over patients")
     metrics, groups = compare(answers, test), by_groups(answers, test)
     denoising = []
@@ -221,6 +216,20 @@ def evaluate(
         absent={part: reason for part, reason in absent.items() if reason},
     )
     return Evaluated(result, predictions, answers[network.name])
+
+
+def _simple_methods(
+    training: AbrRecordings, unlabelled: AbrRecordings, say: Callable[[str], None]
+) -> list[tuple[Method, Answers]]:
+    """Fit every simple method and let it answer."""
+    found = []
+    # The fits are small: threads would wait for each other.
+    with threadpool_limits(1):
+        for fit in BASELINES:
+            method = fit(training)
+            say(f"Beside it: {method.name}")
+            found.append((method, method.answer(unlabelled)))
+    return found
 
 
 def _why_no_denoising(settings: EvaluationSettings) -> str:
