@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_output_is_added_to_what_is_there_and_the_last_line_is_of_this_time(tmp_
             (ended,) = children.run([again])
     assert ended.last_line == ""
     assert again.output.read_text() == "one\n"
+
+
+def test_each_has_a_session_of_its_own(tmp_path: Path) -> None:
+    """So that Ctrl-C in a terminal reaches it once, from the sweep."""
+    with Children(1, os.environ) as children:
+        (ended,) = children.run([job(tmp_path, "a", "import os; print(os.getsid(0) == os.getpid())")])
+    assert ended.last_line == "True"
+
+
+def test_nothing_starts_once_all_were_asked_to_end(tmp_path: Path) -> None:
+    with Children(1, os.environ) as children:
+        children._send(signal.SIGINT)
+        with pytest.raises(CancelledError):
+            next(children.run([job(tmp_path, "late", "print('begun')")]))
+    assert (tmp_path / "late" / "said.txt").read_text() == ""
 
 
 def test_no_more_than_n_at_a_time(tmp_path: Path) -> None:

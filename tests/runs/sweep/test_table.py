@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from neuroprism.runs.sweep import PlannedRun, SweepConfig, plan, sweep_table
 
 @pytest.fixture
 def runs(record_run: Callable[..., Path], tmp_path: Path) -> list[PlannedRun]:
-    """Two networks with three seeds; the second network has one seed only, and the third none."""
+    """Three seeds of one network; of another one, one that finished and one that failed; none of a third."""
     for seed in (0, 1, 2):
         record_run(f"backbone=eegnet/seed_{seed}", 0.70 + 0.01 * seed, seed=seed)
-    record_run("backbone=eegmamba/seed_0", 0.6, seed=0, metric="r2")
+    for seed in (0, 1):
+        failed = record_run(f"backbone=eegmamba/seed_{seed}", 0.6 + seed, seed=seed, metric="r2") / "run.json"
+    failed.write_text(json.dumps(json.loads(failed.read_text()) | {"status": "failed"}))
     sweep = SweepConfig(
         command="finetune",
         out=tmp_path,
