@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.core.errors import DataError, UserError
+from neuroprism.core.errors import DataError, UserError, printable_lines
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -56,4 +56,4 @@ def compare(
         except OSError as error:
             raise DataError(f"cannot write {save}: {error.strerror or error}") from None
         texts.append(f"Figure: {save}")
-    typer.echo("\n\n".join(texts))
+    typer.echo(printable_lines("\n\n".join(texts)))

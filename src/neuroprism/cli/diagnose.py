@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from neuroprism.core.errors import UserError
+from neuroprism.core.errors import UserError, printable_lines
 
 
 class Format(StrEnum):
@@ -51,7 +51,7 @@ def diagnose(
     from neuroprism.runs.diagnosis_text import diagnosis_json, diagnosis_text
 
     found = judge(path, mapping=_pairs(mapping or []))
-    typer.echo(diagnosis_json(found) if form is Format.JSON else diagnosis_text(found))
+    typer.echo(diagnosis_json(found) if form is Format.JSON else printable_lines(diagnosis_text(found)))
     return 1 if found.at_least(fail_on.value) else 0
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from neuroprism.core.errors import printable_lines
+
 
 def suggest_weights(
     run: Annotated[Path, typer.Argument(help="Run folder.", metavar="RUN", show_default=False)],
@@ -16,4 +18,4 @@ def suggest_weights(
     from neuroprism.runs import load_run
     from neuroprism.runs.weight_suggestion import suggest_for, suggestion_text
 
-    typer.echo(suggestion_text(suggest_for(load_run(run), keys=WEIGHT_KEYS)))
+    typer.echo(printable_lines(suggestion_text(suggest_for(load_run(run), keys=WEIGHT_KEYS))))

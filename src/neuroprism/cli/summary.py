@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from neuroprism.core.errors import printable_lines
+
 
 def summary(
     run: Annotated[
@@ -19,4 +21,4 @@ def summary(
     from neuroprism.runs.summary import run_summary
 
     loaded = load_run(run)
-    typer.echo(run_summary(loaded, further=baseline_section(loaded)))
+    typer.echo(printable_lines(run_summary(loaded, further=baseline_section(loaded))))

@@ -50,6 +50,8 @@ _SETTINGS: Any = {
     # Text stays text: journals refuse outlines (Type 3).
     "pdf.fonttype": 42,
     "figure.dpi": 100,
+    # A name with a dollar sign in it is no formula.
+    "text.parse_math": False,
 }
 
 

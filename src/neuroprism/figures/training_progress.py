@@ -14,6 +14,7 @@ from neuroprism.core.breakdown import shares, weighted_parts
 from neuroprism.core.records import TOTAL, Component, EpochRecord
 from neuroprism.figures.axis_scales import fit_log_axis, fit_loss_axis
 from neuroprism.figures.style import BASELINE, CYCLE, GREEN, PURPLE, TRAIN, VALIDATION, style, whole_epochs
+from neuroprism.runs.naming import as_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -272,7 +273,7 @@ def _scores_and_errors(
 
 def _metrics_panel(axes: Axes, scores: dict[str, tuple[Curve, Curve]], best: int | None) -> None:
     for k, (name, (x, y)) in enumerate(list(scores.items())[:MAX_METRICS]):
-        _draw_curve(axes, x, y, color=CYCLE[k], label=name.replace("_", " "))
+        _draw_curve(axes, x, y, color=CYCLE[k], label=as_words(name))
     _mark_best(axes, (), best, lambda _: None)
     axes.set_title("Validation metrics")
     _legend_below(axes, n_columns=2)
@@ -284,7 +285,7 @@ def _errors_panel(axes: Axes, errors: dict[str, tuple[Curve, Curve]], best: int 
         finite = y[np.isfinite(y) & (y != 0)]
         first = abs(float(finite[0])) if len(finite) else 1.0
         newest = f"{finite[-1]:.3g}" if len(finite) else "none"
-        _draw_curve(axes, x, y / first, color=CYCLE[k], label=f"{name.replace('_', ' ')} ({newest})")
+        _draw_curve(axes, x, y / first, color=CYCLE[k], label=f"{as_words(name)} ({newest})")
     _mark_best(axes, (), best, lambda _: None)
     axes.set_title("Errors (first = 1)")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))

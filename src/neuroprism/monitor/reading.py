@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from neuroprism.core import strict_json
-from neuroprism.core.errors import DataError, RunError
+from neuroprism.core.errors import DataError, RunError, printable
 from neuroprism.core.files import whole_lines
 from neuroprism.core.records import Alert, AnyEvent, RunRecord, Status
 from neuroprism.monitor import layout
 from neuroprism.monitor.run_identity import can_see_processes, host, process_started
 
 HEARTBEAT_LOST_SECONDS = 600.0
+_LONGEST_NAME, _LONGEST_RUN = 60, 255
 _CHUNK_BYTES = 1 << 20
 _MSGPACK_SHORT_ARRAY = 16
 _INTEGERS = {"step": np.int64, "epoch": np.int64, "skipped": np.bool_}
@@ -45,13 +46,29 @@ def read_run(folder: str | Path) -> RunRecord:
     """
     path = Path(folder) / layout.RUN
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunRecord, strict=False)
+        return _shown(msgspec.json.decode(path.read_bytes(), type=RunRecord, strict=False))
     except FileNotFoundError:
         raise RunError(f"{folder} holds no run: {layout.RUN} is missing") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
     except strict_json.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
+
+
+def _shown(run: RunRecord) -> RunRecord:
+    """Return the card with names that can be shown in one line, in a terminal and in a picture."""
+    components = tuple(
+        component
+        if _is_plain(component.label)
+        else msgspec.structs.replace(component, label=printable(component.label)[:_LONGEST_NAME])
+        for component in run.components
+    )
+    name = run.name if _is_plain(run.name, _LONGEST_RUN) else printable(run.name)[:_LONGEST_RUN]
+    return msgspec.structs.replace(run, name=name, components=components)
+
+
+def _is_plain(name: str, longest: int = _LONGEST_NAME) -> bool:
+    return len(name) <= longest and name.isprintable()
 
 
 def run_status(folder: str | Path) -> Status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from neuroprism.core.errors import printable
 from neuroprism.core.records import TOTAL
 
 METRIC_LABELS = {
@@ -18,6 +19,8 @@ METRIC_LABELS = {
 }
 """Metrics of the documented layout."""
 
+_LONGEST = 40
+
 PERCENT = frozenset({"balanced_accuracy", "f1", "pr_auc_trapezoid", "roc_auc"})
 """Metrics that are shown in per cent."""
 
@@ -25,16 +28,21 @@ _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _ERROR = re.compile(r"(^|_)(mae|mse|rmse|error|loss|ms|uv|db|bce|cross_entropy)(_|$)")
 
 
+def as_words(name: str) -> str:
+    """Return a name of a log as words in one line, of bounded length."""
+    return printable(name.replace("_", " "))[:_LONGEST]
+
+
 def metric_label(name: str) -> str:
     """Return a metric without its split as people read it."""
-    return METRIC_LABELS.get(name, name.replace("_", " "))
+    return METRIC_LABELS.get(name, as_words(name))
 
 
 def series_label(series: str) -> str:
     """Return a series as people read it, e.g. ``validation balanced accuracy``."""
     split, _, name = series.partition("/")
     if split not in _SPLITS or not name:
-        return series.replace("_", " ")
+        return as_words(series)
     return f"{_SPLITS[split]} {'loss' if name == TOTAL else metric_label(name)}"
 
 
