@@ -158,8 +158,8 @@ def generate(
             f"{len(todo)} of {n} signals lie outside the constraints after {MAX_DRAWS} draws: widen them"
         )
     provenance = _provenance(trained, settings, constraints, seed=seed, redrawn=redrawn)
-    labelled = _labelled(trained, recordings, predictions, provenance)
-    return Generated(labelled.validate(), predictions, redrawn)
+    complete = labelled(trained, recordings, predictions, provenance).validate()
+    return Generated(complete, predictions, redrawn)
 
 
 def _in_uv(trained: TrainedAbr, signal: Tensor) -> Floats:
@@ -199,13 +199,13 @@ def _outside(predictions: AbrPredictions, constraints: Constraints) -> NDArray[n
     return outside
 
 
-def _labelled(
+def labelled(
     trained: TrainedAbr,
     recordings: AbrRecordings,
     predictions: AbrPredictions,
-    provenance: dict[str, str | int | float],
+    provenance: Mapping[str, str | int | float],
 ) -> AbrRecordings:
-    """Return the recordings with the likeliest labels."""
+    """Return recordings with the labels that are likeliest by the predictions of their network."""
     n, highest = len(recordings), trained.scaler.condition_range["level_db_nhl"][1]
     latency, amplitude = (np.full((n, len(WAVES)), np.nan, dtype=np.float32) for _ in range(2))
     present, threshold = predictions.v_present, predictions.threshold_db_nhl.value

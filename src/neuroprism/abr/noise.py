@@ -62,6 +62,13 @@ def noise_blocks(n: int, n_times: int, sample_rate_hz: float, rng: np.random.Gen
     return result
 
 
+def averaged_noise(n: int, n_times: int, sample_rate_hz: float, rng: np.random.Generator) -> Traces:
+    """Return noise of unit variance as it is left in recordings, (n, T): the mean of sub-averages, scaled."""
+    blocks = noise_blocks(n, n_times, sample_rate_hz, rng)
+    result: Traces = blocks.mean(axis=1) * np.float32(np.sqrt(N_BLOCKS))
+    return result
+
+
 def unit_noise_covariance(n_times: int, sample_rate_hz: float) -> Floats:
     """Return the covariance of `noise_blocks`, (T, T).
 

@@ -40,10 +40,15 @@ def fresh() -> AbrRecordings:
     return others.select(RNG.permutation(len(others))[:N])
 
 
-def judge(signal_uv: NDArray[np.float32], training: AbrRecordings, test: AbrRecordings) -> Memorisation:
+def judge(
+    signal_uv: NDArray[np.float32],
+    training: AbrRecordings,
+    test: AbrRecordings,
+    clean_uv: NDArray[np.float32] | None = None,
+) -> Memorisation:
     rows = RNG.permutation(len(test))[: len(signal_uv)]
     made = GeneratedSet(
-        recordings=replace(test.select(rows), signal_uv=signal_uv),
+        recordings=replace(test.select(rows), signal_uv=signal_uv, clean_uv=clean_uv),
         predictions=cast("AbrPredictions", None),
         rows=rows,
         patients=test.patient_id[rows],
@@ -116,3 +121,31 @@ def test_distances_are_those_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> No
     found = two_nearest(traces, among, sd=2.0)
     np.testing.assert_allclose(found, np.sort(every, axis=1)[:, :2], rtol=1e-12)
     assert found[-1, 0] == 0.0
+
+
+def with_noise(clean_uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (clean_uv + RNG.normal(0, 0.05, clean_uv.shape)).astype(np.float32)
+
+
+def test_copied_responses_are_found_behind_their_noise(
+    training: AbrRecordings, test_set: AbrRecordings
+) -> None:
+    assert training.clean_uv is not None
+    heard = np.flatnonzero(training.v_present)
+    copies = training.clean_uv[RNG.permutation(heard)[:N]]
+    found = judge(with_noise(copies), training, test_set, clean_uv=copies)
+    assert found.copying
+    assert found.exact_copies == found.n_generated > 0.9 * N
+    # Recordings with the noise that was added say nothing.
+    assert judge(with_noise(copies), training, test_set).exact_copies == 0
+
+
+def test_fresh_responses_are_no_copies_and_silence_is_none(
+    training: AbrRecordings, test_set: AbrRecordings, fresh: AbrRecordings
+) -> None:
+    assert fresh.clean_uv is not None
+    found = judge(with_noise(fresh.clean_uv), training, test_set, clean_uv=fresh.clean_uv)
+    assert not found.copying
+    assert found.exact_copies == 0
+    assert found.n_generated < N
+    assert found.n_training < len(training)

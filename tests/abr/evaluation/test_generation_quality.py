@@ -96,3 +96,23 @@ def test_classes_with_other_names_are_not_compared(
     found = judge_generated(trained, training, other, SETTINGS, progress=False)
     assert [one.task for one in found.transfer] == ["wave_v_presence"]
     assert any("class" in note for note in found.notes)
+
+
+def test_a_network_of_responses_gets_the_noise_of_the_test_recordings(
+    trained: TrainedAbr, parts: tuple[AbrRecordings, AbrRecordings]
+) -> None:
+    data = trained.config.data.model_copy(update={"signal_target": "clean"})
+    clean = replace(trained, config=trained.config.model_copy(update={"data": data}))
+    training, test = parts
+    made = generate_like(clean, test, SETTINGS, progress=False)
+    assert made.recordings.clean_uv is not None
+    noise = made.recordings.signal_uv - made.recordings.clean_uv
+    ratio = noise.std(axis=1) / test.residual_noise_uv[made.rows]
+    assert ratio.mean() == pytest.approx(1.0, abs=0.15)
+    # Labels are those of what the network reads from the noisy trace.
+    np.testing.assert_array_equal(made.recordings.v_present, made.predictions.v_present)
+    found = judge_generated(clean, training, test, SETTINGS, progress=False)
+    assert "noise" in found.notes[0]
+    unknown = replace(test, residual_noise_uv=np.full(len(test), np.nan, dtype=np.float32))
+    with pytest.raises(DataError, match="residual noise"):
+        generate_like(clean, unknown, SETTINGS, progress=False)

@@ -222,9 +222,7 @@ def test_more_is_known_from_the_trace_than_from_the_conditions(
     assert constant > conditions > 1.5 * features
 
 
-def test_hand_features_see_what_a_network_sees(
-    small_set: AbrRecordings, balanced_set: AbrRecordings
-) -> None:
+def test_hand_features_see_what_a_network_sees(small_set: AbrRecordings, balanced_set: AbrRecordings) -> None:
     """Noise that is known from sub-averages would be an advantage."""
     features = HandFeatures.fit(balanced_set)
     nothing = np.full(len(small_set), np.nan, dtype=np.float32)

@@ -19,7 +19,7 @@ from neuroprism.abr.answers import Floats
 from neuroprism.abr.denoising import denoise
 from neuroprism.abr.evaluation import signal_measures
 from neuroprism.abr.evaluation.score import Score, score
-from neuroprism.abr.noise import noise_blocks, unit_noise_covariance
+from neuroprism.abr.noise import averaged_noise, unit_noise_covariance
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import TrainedAbr
 from neuroprism.abr.wave_picking import pick_wave
@@ -205,15 +205,8 @@ def _with_noise(recordings: AbrRecordings, snr_db: float | None, rng: np.random.
     if snr_db is None:
         return replace(recordings, signal_uv=clean, residual_noise_uv=np.zeros(len(clean), dtype=np.float32))
     noise_uv = clean.std(axis=1) * np.float32(10 ** (-snr_db / 20))
-    noise = _unit_noise(len(clean), recordings, rng)
+    noise = averaged_noise(len(clean), recordings.n_times, recordings.sample_rate_hz, rng)
     return replace(recordings, signal_uv=clean + noise_uv[:, None] * noise, residual_noise_uv=noise_uv)
-
-
-def _unit_noise(n: int, like: AbrRecordings, rng: np.random.Generator) -> Traces:
-    """Return noise of unit SD, (n, T): the mean of sub-averages, as in a simulated recording."""
-    blocks = noise_blocks(n, like.n_times, like.sample_rate_hz, rng)
-    result: Traces = blocks.mean(axis=1) * np.float32(np.sqrt(blocks.shape[1]))
-    return result
 
 
 def _measure(

@@ -30,6 +30,7 @@ from neuroprism.abr.predictions import STATEMENT, AbrPredictions
 from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.trained import TrainedAbr
+from neuroprism.core.errors import DataError
 from neuroprism.metrics import confusion_matrix
 
 SCHEMA_VERSION = 1
@@ -180,10 +181,7 @@ def evaluate(
     if settings.n_denoising:
         say("Denoising")
         denoising = denoising_results(trained, training, test, n_recordings=settings.n_denoising, seed=seed)
-    generation = None
-    if settings.generation is not None:
-        say("Generated recordings")
-        generation = judge_generated(trained, training, test, settings.generation, progress=progress)
+    generation = _generation(trained, material, settings, say, progress=progress)
     say("Ceiling")
     ceiling = ceiling_result(
         answers,
@@ -196,7 +194,7 @@ def evaluate(
     )
     absent = {
         "denoising": "" if denoising else _why_no_denoising(settings),
-        "generation": "" if generation else "not asked for",
+        "generation": generation if isinstance(generation, str) else "",
         "ceiling": ceiling if isinstance(ceiling, str) else "",
     }
     result = Evaluation(
@@ -212,7 +210,7 @@ def evaluate(
         reliability=reliability(predictions, test, training),
         ceiling=None if isinstance(ceiling, str) else ceiling,
         denoising=denoising,
-        generation=generation,
+        generation=None if isinstance(generation, str) else generation,
         absent={part: reason for part, reason in absent.items() if reason},
     )
     return Evaluated(result, predictions, answers[network.name])
@@ -230,6 +228,27 @@ def _simple_methods(
             say(f"Beside it: {method.name}")
             found.append((method, method.answer(unlabelled)))
     return found
+
+
+def _generation(
+    trained: TrainedAbr,
+    material: Material,
+    settings: EvaluationSettings,
+    say: Callable[[str], None],
+    *,
+    progress: bool,
+) -> GenerationQuality | str:
+    """Generate and judge, or return why not."""
+    if settings.generation is None:
+        return "not asked for"
+    say("Generated recordings")
+    try:
+        return judge_generated(
+            trained, material.training, material.test, settings.generation, progress=progress
+        )
+    except DataError as error:
+        # Recordings of others may lack what generation needs; the rest can still be measured.
+        return str(error)
 
 
 def _why_no_denoising(settings: EvaluationSettings) -> str:

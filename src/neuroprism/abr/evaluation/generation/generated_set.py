@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuroprism.abr.conditions import Conditions
-from neuroprism.abr.generation import generate
+from neuroprism.abr.generation import Generated, generate, labelled
+from neuroprism.abr.noise import averaged_noise
 from neuroprism.abr.predictions import AbrPredictions
+from neuroprism.abr.predictor import AbrPredictor
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.sampling import SamplerSettings
 from neuroprism.abr.scaler import CONDITION_NAMES
@@ -68,27 +70,55 @@ def generate_like(
     """Generate a recording under the condition of each of `settings.n` test recordings.
 
     They are drawn without replacement as long as there are enough; after that each is used again, with other
-    noise.
+    noise. A network that learned responses without noise generates such; noise as strong as that of
+    the test recording is added to them, and `clean_uv` holds the response.
 
     Raises
     ------
     DataError
-        If the test recordings have another shape than the network's, or no level in dB nHL.
+        If the test recordings have another shape than the network's, or none has a level in dB nHL or,
+        where noise is to be added, a residual noise.
     """
     _check_shape(trained, test)
-    usable = np.flatnonzero(np.isfinite(test.level_db_nhl))
+    needs_noise = trained.config.data.signal_target == "clean"
+    known = np.isfinite(test.level_db_nhl)
+    if needs_noise:
+        known &= np.isfinite(test.residual_noise_uv)
+    usable = np.flatnonzero(known)
     if not len(usable):
-        raise DataError("generation needs levels in dB nHL, which no test recording has")
+        what = "levels in dB nHL" + " and residual noise" * needs_noise
+        raise DataError(f"generation needs {what}, which no test recording has")
     order = np.random.default_rng([settings.seed, 1]).permutation(usable)
     rows = np.resize(order, settings.n)
     made = generate(
         trained, _conditions(trained, test, rows), settings.sampler, seed=settings.seed, progress=progress
     )
+    if needs_noise:
+        made = _with_noise(trained, made, test.residual_noise_uv[rows], seed=settings.seed)
     return GeneratedSet(
         recordings=made.recordings,
         predictions=made.predictions,
         rows=rows,
         patients=test.patient_id[rows],
+    )
+
+
+def _with_noise(
+    trained: TrainedAbr, made: Generated, noise_uv: NDArray[np.float32], *, seed: int
+) -> Generated:
+    """Return generated responses as recordings, read anew by the network."""
+    clean = made.recordings.signal_uv
+    rng = np.random.default_rng([seed, 4])
+    noise = averaged_noise(len(clean), clean.shape[1], trained.sample_rate_hz, rng)
+    recordings = replace(
+        made.recordings,
+        signal_uv=clean + noise_uv[:, None] * noise,
+        clean_uv=clean,
+        residual_noise_uv=noise_uv,
+    )
+    predictions = AbrPredictor(trained).predict(recordings)
+    return Generated(
+        labelled(trained, recordings, predictions, made.recordings.provenance), predictions, made.redrawn
     )
 
 

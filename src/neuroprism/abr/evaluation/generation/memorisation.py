@@ -11,8 +11,11 @@ relative to those to other training samples).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from neuroprism.abr.evaluation.generation.generated_set import GeneratedSet
 from neuroprism.abr.evaluation.generation.neighbours import two_nearest
@@ -36,6 +39,12 @@ SUSPICIOUS_SHARE = 2 * TAIL
 
 EXACT = 1e-6
 """Distance below which two traces are the same, in SDs of the training signals."""
+
+SILENT_UV = 0.01
+"""SD below which a trace without noise holds no response."""
+
+FEWEST = 2
+"""Responses in each set from which responses are compared."""
 
 MOST_TEST = 4000
 """Test recordings that are looked at; of more, as many are drawn."""
@@ -93,20 +102,26 @@ class Memorisation(msgspec.Struct, kw_only=True, frozen=True):
 def judge_memorisation(
     made: GeneratedSet, training: AbrRecordings, test: AbrRecordings, *, seed: int
 ) -> Memorisation:
-    """Compare the distances of generated and of test recordings to the training recordings."""
+    """Compare the distances of generated and of test recordings to the training recordings.
+
+    Where the network learned responses without noise, those are compared: noise that was added would hide a
+    copy.
+    """
     if len(test) > MOST_TEST:
         test = test.select(np.random.default_rng([seed, 3]).permutation(len(test))[:MOST_TEST])
-    sd = float(training.signal_uv.std(dtype=np.float64))
-    near = two_nearest(made.recordings.signal_uv, training.signal_uv, sd=sd)
-    usual = two_nearest(test.signal_uv, training.signal_uv, sd=sd)
-    distance = Sample(near[:, 0], made.patients), Sample(usual[:, 0], test.patient_id)
-    single = Sample(_singleness(near), made.patients), Sample(_singleness(usual), test.patient_id)
+    generated, known, fresh = _compared(made.recordings, training, test)
+    makers, patients_of_test = made.patients[generated.rows], test.patient_id[fresh.rows]
+    sd = float(known.traces.std(dtype=np.float64))
+    near = two_nearest(generated.traces, known.traces, sd=sd)
+    usual = two_nearest(fresh.traces, known.traces, sd=sd)
+    distance = Sample(near[:, 0], makers), Sample(usual[:, 0], patients_of_test)
+    single = Sample(_singleness(near), makers), Sample(_singleness(usual), patients_of_test)
     patients = everyone(*distance)
     medians = [quantile(sample, 0.5, patients) for sample in distance]
     share = score(share_below_quantile(*single, TAIL, patients), patients)
     exact = int((near[:, 0] < EXACT).sum())
     return Memorisation(
-        n_training=len(training),
+        n_training=len(known.traces),
         n_generated=len(near),
         n_test=len(usual),
         exact_copies=exact,
@@ -121,6 +136,29 @@ def judge_memorisation(
         singleness_roc_auc=_nearer(*single),
         copying=exact > 0 or _above(share, SUSPICIOUS_SHARE),
     )
+
+
+@dataclass(frozen=True)
+class _Traces:
+    """Traces that are compared, (n, T), and their places among all of their set, (n,)."""
+
+    traces: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def _compared(*sets: AbrRecordings) -> list[_Traces]:
+    """Return the responses of each set where all of them hold some, else the recordings.
+
+    Without a response there is nothing to copy: all silent responses are the same.
+    """
+    found = []
+    for one in sets:
+        clean = one.clean_uv
+        rows = np.arange(0) if clean is None else np.flatnonzero(clean.std(axis=1) > SILENT_UV)
+        if clean is None or len(rows) < FEWEST:
+            return [_Traces(each.signal_uv, np.arange(len(each))) for each in sets]
+        found.append(_Traces(clean[rows], rows))
+    return found
 
 
 def _singleness(near: Floats) -> Floats:

@@ -109,7 +109,7 @@ def judge_set(
             made, training, compared, test, (read(made.predictions), read(said), read(said_of_test))
         ),
         memorisation=judge_memorisation(made, training, test, seed=seed),
-        notes=tuple(_notes(transfer)),
+        notes=(*_about_noise(made), *_notes(transfer)),
     )
 
 
@@ -144,6 +144,15 @@ def _as_read(recordings: AbrRecordings, said: AbrPredictions) -> AbrRecordings:
         v_present=said.v_present,
         hearing_class=said.class_probability.argmax(axis=1).astype(np.int64),
     )
+
+
+def _about_noise(made: GeneratedSet) -> list[str]:
+    if made.recordings.clean_uv is None:
+        return []
+    return [
+        "the network generates responses without noise: noise as strong as in the test recordings was added, "
+        "and copies are looked for among responses"
+    ]
 
 
 def _notes(transfer: list[Transfer | None]) -> list[str]:
