@@ -57,9 +57,18 @@ class LineAppender:
         self.path = path
         cut_torn_line(path)
         self._file = path.open("ab", buffering=0)
+        self._counts_links = os.fstat(self._file.fileno()).st_nlink > 0
 
     def append(self, lines: bytes) -> None:
-        """Append `lines`, which end with a newline, in one write."""
+        """Append `lines`, which end with a newline, in one write.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written, or the file was removed: what is written to it is then lost.
+        """
+        if self._counts_links and os.fstat(self._file.fileno()).st_nlink == 0:
+            raise FileNotFoundError(f"{self.path.name} was removed while it was written")
         written = self._file.write(lines)
         while written is not None and written < len(lines):
             lines = lines[written:]

@@ -8,11 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from neuroprism.core.records import Alert, RunRecord
+from neuroprism.monitor.patience import at_most
 from neuroprism.monitor.sinks.protocol import Record, Sink
+
+OPEN_SECONDS = 120.0
+"""How long a sink may take to begin or to end; some ask a service, some draw."""
+WRITE_SECONDS = 20.0
+"""How long training waits for a sink that takes a record."""
 
 
 class FanOut:
-    """Gives every record to every sink; a sink that raises is detached for good.
+    """Gives every record to every sink; a sink that raises or hangs is detached for good.
 
     Parameters
     ----------
@@ -33,7 +39,8 @@ class FanOut:
         failed = []
         for sink in tuple(self._sinks):
             try:
-                sink.open(run, folder)
+                with at_most(_limit(sink, OPEN_SECONDS)):
+                    sink.open(run, folder)
             except Exception as error:  # noqa: BLE001 - the seam: a sink never harms the training
                 failed.append((sink, error))
         # Nothing is reported before the others are open, and to none that is not.
@@ -47,7 +54,8 @@ class FanOut:
             try:
                 # The report about one sink may have cost another one.
                 if sink in self._sinks:
-                    sink.write(record)
+                    with at_most(_limit(sink, WRITE_SECONDS)):
+                        sink.write(record)
             except Exception as error:  # noqa: BLE001 - the seam
                 self._detach(sink, error)
 
@@ -57,7 +65,8 @@ class FanOut:
         while self._sinks:
             sink = self._sinks.pop()
             try:
-                sink.close()
+                with at_most(_limit(sink, OPEN_SECONDS)):
+                    sink.close()
             except Exception as error:  # noqa: BLE001 - the seam
                 self._tell(sink, error)
 
@@ -80,7 +89,7 @@ class FanOut:
 
     def _drop(self, sink: Sink, error: Exception) -> None:
         self.ticks = self._find_ticks()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), at_most(_limit(sink, WRITE_SECONDS)):
             sink.close()
         self._tell(sink, error)
 
@@ -117,6 +126,11 @@ def say(line: str) -> None:
     """Write one line to standard error, where there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"neuroprism: {line}\n")
+
+
+def _limit(sink: Sink, seconds: float) -> float | None:
+    """Return how long to wait: for ever where the sink is the record itself, on a disk that may be slow."""
+    return None if getattr(sink, "is_record", False) else seconds
 
 
 def _message(sink: Sink, error: Exception) -> str:

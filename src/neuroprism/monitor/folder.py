@@ -9,11 +9,12 @@ from pathlib import Path
 from neuroprism.core.errors import DataError, RunError
 from neuroprism.core.records import CheckpointSaved
 from neuroprism.monitor import layout
+from neuroprism.monitor.claim import Claim, check_free, claim
 from neuroprism.monitor.reading import is_alive, read_events, read_run
 
 
-def prepare(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make `folder` ready for a run.
+def prepare(folder: Path, *, resume: bool, overwrite: bool) -> Claim:
+    """Make `folder` ready for a run, and take it for this process.
 
     Raises
     ------
@@ -22,8 +23,17 @@ def prepare(folder: Path, *, resume: bool, overwrite: bool) -> None:
     """
     check(folder, resume=resume, overwrite=overwrite)
     _check_writable(folder)
-    if overwrite:
-        remove_record(folder)
+    taken = claim(folder)
+    try:
+        # Another process may have come and gone meanwhile.
+        check(folder, resume=resume, overwrite=overwrite)
+        _remove_unfinished(folder)
+        if overwrite:
+            remove_record(folder)
+    except BaseException:
+        taken.give_back()
+        raise
+    return taken
 
 
 def check(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -45,6 +55,7 @@ def check(folder: Path, *, resume: bool, overwrite: bool) -> None:
         )
     if resume and not exists:
         raise RunError(f"cannot resume in {folder}: {layout.RUN} is missing")
+    check_free(folder)
     if exists:
         _check_nobody_writes(folder)
 
@@ -54,6 +65,13 @@ def remove_record(folder: Path) -> None:
     for path in _checkpoints(folder):
         path.unlink(missing_ok=True)
     for pattern in reversed(layout.WRITTEN):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left of files that it was about to replace."""
+    for pattern in layout.UNFINISHED:
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 
@@ -70,6 +88,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _check_nobody_writes(folder: Path) -> None:
+    """Refuse a run that says of itself that it is being written, as those without claims do."""
     try:
         run = read_run(folder)
     except RunError:

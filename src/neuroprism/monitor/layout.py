@@ -14,6 +14,7 @@ EVENTS_SUPERSEDED = "events.superseded.jsonl"
 TRAINING_LOG = "training_log.json"
 TEXT_LOG = "training.log"
 PREDICTIONS = "predictions.jsonl"
+WRITERS = ".writers"
 
 WRITTEN = (
     RUN,
@@ -34,6 +35,9 @@ WRITTEN = (
     "figures/training_progress.pdf",
 )
 """Patterns of everything that a run writes at fixed places; other checkpoints are named by its events."""
+
+UNFINISHED = tuple(f"{place}.*.[0-9]*.tmp" for place in ("", "checkpoints/", "figures/", f"{WRITERS}/"))
+"""Patterns of files that were being written when their process was killed; see `core.files`."""
 
 
 def name_in_run(folder: Path, path: Path) -> str:

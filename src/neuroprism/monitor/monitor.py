@@ -166,7 +166,7 @@ class Monitor(Closable):
         self._recorder.remember(opening.epochs)
         # A loop that ends without `close` still gets its last steps written.
         self._forget_exit = close_at_exit(self)
-        self._recorder.open(opening.run, self.folder, opening.events)
+        self._recorder.open(opening, self.folder)
 
     def _continue(self, resume: ResumePoint) -> None:
         self.n_steps, self.epoch_number = resume.step, resume.epoch + 1

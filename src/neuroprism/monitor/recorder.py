@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuroprism.core.records import Alert, EpochRecord, Finished, Gradients, RunRecord, Severity
+from neuroprism.core.records import Alert, EpochRecord, Finished, Gradients, Severity
+from neuroprism.monitor.claim import Claim
 from neuroprism.monitor.facts import RunFacts
 from neuroprism.monitor.fan_out import FanOut, harmless
+from neuroprism.monitor.opening import Opening
 from neuroprism.monitor.rules import Rule, RuleEngine
 from neuroprism.monitor.rules.rule import Judge
 from neuroprism.monitor.scalars import plain
@@ -57,16 +59,18 @@ class Recorder:
         self._on_alert = harmless(on_alert, "on_alert")
         self._told: dict[int, tuple[Alert, Severity]] = {}
         self._closed = False
+        self._claim: Claim | None = None
 
     @property
     def ticks(self) -> Iterable[Callable[[], None]]:
         """Functions to call at every step."""
         return self._fan_out.ticks
 
-    def open(self, run: RunRecord, folder: Path, events: Iterable[Record]) -> None:
+    def open(self, opening: Opening, folder: Path) -> None:
         """Open the sinks and give them what stands at the beginning."""
-        self._fan_out.open(run, folder)
-        for event in events:
+        self._claim = opening.claim
+        self._fan_out.open(opening.run, folder)
+        for event in opening.events:
             self._fan_out.write(event)
 
     def write(self, record: Record) -> None:
@@ -100,10 +104,12 @@ class Recorder:
             self._tell(alert)
 
     def close(self, end: Finished) -> None:
-        """Write how the run ended and close the sinks."""
+        """Write how the run ended, close the sinks and leave the folder to others."""
         self._fan_out.write(end)
         self._closed = True
         self._fan_out.close()
+        if self._claim is not None:
+            self._claim.give_back()
 
     @property
     def closed(self) -> bool:

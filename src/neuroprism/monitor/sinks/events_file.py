@@ -15,6 +15,7 @@ class EventsFile:
     """Appends every event as one line of strict JSON."""
 
     name = "events_file"
+    is_record = True
 
     def __init__(self) -> None:
         self._file: LineAppender | None = None

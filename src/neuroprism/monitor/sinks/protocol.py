@@ -18,9 +18,11 @@ class Sink(Protocol):
 
     The monitor calls `open` once, `write` for every flushed window and every
     event in the order in which they happened, and `close` once. A sink that
-    raises is detached with one warning and one `sink_failed` alert; the others
-    go on. A sink that wants every step as it happens (a progress bar) also has
-    ``tick()``; it receives no values there, because they are not read yet.
+    raises, or does not come back within 20 s (2 minutes for `open` and
+    `close`), is detached with one warning and one `sink_failed` alert; the
+    others go on. One with ``is_record = True`` is waited for. A sink that
+    wants every step as it happens (a progress bar) also has ``tick()``; it
+    receives no values there, because they are not read yet.
     """
 
     name: str

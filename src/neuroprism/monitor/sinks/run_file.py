@@ -24,6 +24,7 @@ class RunFile:
     """Writes the card at the start and at the end; touches it at least every 10 s while records come."""
 
     name = "run_file"
+    is_record = True
 
     def __init__(self) -> None:
         self._path: Path | None = None

@@ -27,6 +27,7 @@ class StepsFile:
     """Appends the rows of every window in one write."""
 
     name = "steps_file"
+    is_record = True
 
     def __init__(self) -> None:
         self._file: LineAppender | None = None

@@ -139,7 +139,9 @@ class TensorBoard:
     def _begin_file(self, resumed: Resumed | None) -> None:
         """Create the file; after a resume with everything that is kept of the one before."""
         earlier = sorted(self._folder.glob(FILES))
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        # Later than the files before, whatever the clock says: readers follow the order of the names.
+        began = max([int(time.time()), *(int(path.name.split(".")[3]) + 1 for path in earlier)])
+        name = f"events.out.tfevents.{began:010d}.{socket.gethostname()}.{os.getpid()}"
         path = self._folder / f"{name}.{len(earlier)}.neuroprism"
         # Readers look for "tfevents" in the name: they see the file when it is complete.
         unfinished = self._folder / ".tensorboard.tmp"

@@ -35,6 +35,7 @@ class TrainingLog:
     """Rewrites the file, as a whole and atomically, after every epoch and after the test."""
 
     name = "training_log"
+    is_record = True
 
     def __init__(self) -> None:
         self._path: Path | None = None
