@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ def write_run(folder: Path) -> Path:
         monitor.test(losses={"a": 0.7, "b": 0.1}, metrics={"kappa": 0.2}, best_epoch=2)
         alert = Alert(rule="spike", kind="spike", severity="warning", message="one", component="a", step=1)
         monitor.alert(alert) if hasattr(monitor, "alert") else None
+    for mark in run.rglob(".*"):
+        # What the process that wrote it left for others, not for readers.
+        shutil.rmtree(mark) if mark.is_dir() else mark.unlink()
     (run / "config.yaml").write_text(json.dumps(config))
     (run / "split.json").write_text(json.dumps({"rule": "as declared"}))
     return run

@@ -17,7 +17,7 @@ from hostile.reader import files_of
 from hostile.table import READERS
 from neuroprism.core.errors import UserError
 
-EXAMPLES = 8
+EXAMPLES = 6
 """Damaged files of each reader; the seeds are the same in every run."""
 
 
