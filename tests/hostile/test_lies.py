@@ -67,7 +67,13 @@ def laughter(file: h5py.File, _outside: Path) -> None:
         inner = cell.ref
 
 
-@pytest.mark.parametrize("lie", [external_link, external_bytes, virtual, endless, loop, laughter])
+def a_type_alone(file: h5py.File, _outside: Path) -> None:
+    file["epo/x"] = np.dtype("f8")
+
+
+@pytest.mark.parametrize(
+    "lie", [a_type_alone, external_link, external_bytes, virtual, endless, loop, laughter]
+)
 def test_hdf5_is_not_followed_out_of_the_file_or_the_memory(
     lie: Callable[[h5py.File, Path], None], tmp_path: Path
 ) -> None:
@@ -75,7 +81,7 @@ def test_hdf5_is_not_followed_out_of_the_file_or_the_memory(
         file["x"] = np.ones((4, 3, 5))
     with h5py.File(tmp_path / "a.mat", "w") as file:
         lie(file, tmp_path / "outside.mat")
-    told = ("another place", "another file", "outgrows memory", "expected a struct")
+    told = ("another place", "another file", "outgrows memory", "expected a struct", "no array")
     assert any(word in refusal("mat 7.3", tmp_path / "a.mat") for word in told)
 
 

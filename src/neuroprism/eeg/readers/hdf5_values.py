@@ -52,9 +52,13 @@ class Hdf5Values:
         return self._known[place]
 
     def _read(self, item: Any) -> Any:
+        import h5py
+
         # HDF5 has the axes reversed.
         if hasattr(item, "keys"):
             return {name: self.of(self.item(item, name)) for name in item}
+        if not isinstance(item, h5py.Dataset):
+            raise ValueError(f"'{item.name}' is no array")
         if item.external or item.is_virtual:
             raise ValueError(f"'{item.name}' is stored in another file")
         if item.nbytes > self._most_bytes:
