@@ -82,6 +82,23 @@ def read_conditions(path: Path, n: int | None = None) -> Conditions:
     UnknownNameError
         If a column has another name.
     """
+    table = _table(path)
+    conditions: Conditions = {name: np.full(len(table), np.nan) for name in CONDITION_NAMES}
+    for name in table.columns:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        wrong = np.flatnonzero(numbers.isna() & table[name].notna())
+        if len(wrong):
+            value = table[name].iloc[wrong[0]]
+            raise DataError(f"conditions {path}: {name} is '{value}' in row {wrong[0] + 1}, not a number")
+        conditions[name] = numbers.to_numpy(dtype=np.float64)
+    if np.isnan(conditions["level_db_nhl"]).any():
+        raise DataError(f"conditions {path}: every row needs a level_db_nhl (or intensity)")
+    places = np.arange(len(table) if n is None else n) % len(table)
+    return {name: values[places] for name, values in conditions.items()}
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """Return the rows of a file, its columns named as conditions are."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             # A million cells in a row would take minutes to be told that they are too many.
@@ -103,18 +120,7 @@ def read_conditions(path: Path, n: int | None = None) -> Conditions:
         raise DataError(f"conditions {path}: a condition stands in two columns")
     if table.empty:
         raise DataError(f"conditions {path}: the file has no row")
-    conditions: Conditions = {name: np.full(len(table), np.nan) for name in CONDITION_NAMES}
-    for name in table.columns:
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = np.flatnonzero(numbers.isna() & table[name].notna())
-        if len(wrong):
-            value = table[name].iloc[wrong[0]]
-            raise DataError(f"conditions {path}: {name} is '{value}' in row {wrong[0] + 1}, not a number")
-        conditions[name] = numbers.to_numpy(dtype=np.float64)
-    if np.isnan(conditions["level_db_nhl"]).any():
-        raise DataError(f"conditions {path}: every row needs a level_db_nhl (or intensity)")
-    places = np.arange(len(table) if n is None else n) % len(table)
-    return {name: values[places] for name, values in conditions.items()}
+    return table
 
 
 def warnings_about(trained: TrainedAbr, conditions: Mapping[str, NDArray[np.float64]]) -> list[str]:
