@@ -168,7 +168,8 @@ def _kept(trained: TrainedAbr) -> NDArray[np.float64]:
             "give age, intensity and rate, or a table of conditions"
         )
     values: NDArray[np.float64] = kept.double().numpy()
-    return values
+    # Single precision leaves a 0 as something like -5e-7.
+    return np.where(np.abs(values) < 1e-5, 0.0, values)
 
 
 def _span(values: NDArray[np.float64]) -> str:
