@@ -83,6 +83,9 @@ def test_append_goes_on_after_a_short_write(tmp_path: Path) -> None:
         def write(self, data: bytes) -> int:
             return real.write(data[:3]) or 0
 
+        def fileno(self) -> int:
+            return real.fileno()
+
         def close(self) -> None:
             real.close()
 
