@@ -86,8 +86,10 @@ def test_ctrl_c_and_sigterm_interrupt_every_run(write: Write, sent: signal.Signa
     """As soon as one of the two tells that its loss is NaN; the third has not begun."""
     os.mkfifo("alert")
     told = {"command": ["tee", "alert"], "timeout_seconds": 1}
-    told = {f"monitoring.on_alert.{key}": value for key, value in told.items()} | {"training.epochs": 100000}
-    file = write(settings=told, grid={"training.optimizer.learning_rate": [1e30, 1e29, 1e28]})
+    told = {f"monitoring.on_alert.{key}": value for key, value in told.items()}
+    # Nothing but the signal ends them, however late it comes.
+    endless = {"training.epochs": 100000, "training.early_stopping.enabled": False}
+    file = write(settings=told | endless, grid={"training.optimizer.learning_rate": [1e30, 1e29, 1e28]})
     words = [sys.executable, "-W", "error", "-m", "neuroprism", "sweep", str(file)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         alert = json.loads(Path("alert").read_text().splitlines()[0])
