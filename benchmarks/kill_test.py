@@ -30,6 +30,9 @@ from killing.life import Blow
 from killing.peers import peer_table
 from killing.programs import abr, eeg
 
+TIME_LIMIT_SECONDS = 3600
+"""Two hundred deaths, each with its resume."""
+
 PROGRAMS = {"ABR": abr, "EEG": eeg}
 
 

@@ -51,3 +51,11 @@ def test_a_busy_machine_is_said_to_be_busy(repository: Path) -> None:
     say = runpy.run_path(str(repository / "benchmarks" / "run.py"))["load_line"]
     assert "idle" in say(0.0)
     assert "busy" in say(1000.0)
+
+
+def test_a_benchmark_may_state_its_own_time_limit(repository: Path, tmp_path: Path) -> None:
+    limit = runpy.run_path(str(repository / "benchmarks" / "run.py"))["time_limit"]
+    (tmp_path / "long.py").write_text("TIME_LIMIT_SECONDS = 3_600\n")
+    (tmp_path / "usual.py").write_text("print(1)\n")
+    assert limit(tmp_path / "long.py") == 3600
+    assert limit(tmp_path / "usual.py") == 600
