@@ -91,11 +91,14 @@ def test_ctrl_c_and_sigterm_interrupt_every_run(write: Write, sent: signal.Signa
     endless = {"training.epochs": 100000, "training.early_stopping.enabled": False}
     file = write(settings=told | endless, grid={"training.optimizer.learning_rate": [1e30, 1e29, 1e28]})
     words = [sys.executable, "-W", "error", "-m", "neuroprism", "sweep", str(file)]
+    # A test run in the background may ignore Ctrl-C, and what it starts would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, before)
         alert = json.loads(Path("alert").read_text().splitlines()[0])
         process.send_signal(sent)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == code, errors
     assert errors == "neuroprism: interrupted after 0 of 3 runs; the same command goes on\n"
     spoke = alert["run"].removeprefix("learning_rate=")
     assert status(spoke) == "interrupted"
