@@ -1,15 +1,10 @@
-"""Makes the table of readers importable, for these tests and for the processes that they start."""
+"""What tests of hostile files share."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-TESTS = Path(__file__).parents[1]
-if str(TESTS) not in sys.path:
-    sys.path.append(str(TESTS))
 
 
 @pytest.fixture
