@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.floating]
+
+
+class Column(Protocol):
+    """What every column of stacked traces has: traces (n, T) with their levels (n,) in one unit."""
+
+    @property
+    def signal_uv(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def level_db(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def level_unit(self) -> str: ...  # noqa: D102
+
+
+ColumnT = TypeVar("ColumnT", bound=Column)
+
+
+def stack_columns(
+    columns: Sequence[ColumnT],
+    draw: Callable[[Axes, ColumnT, float], None],
+    *,
+    inches: tuple[float, float],
+    margin_inches: float,
+) -> Figure:
+    """Return a figure of columns side by side that share one level axis and one scale of the traces.
+
+    Parameters
+    ----------
+    columns
+        One or more.
+    draw
+        Draws one column; is given its axes, the column and how many dB of the axis one microvolt takes.
+    inches
+        Width of a column, and height.
+    margin_inches
+        Room for the level axis.
+    """
+    from matplotlib.figure import Figure
+
+    width = inches[0] * len(columns) + margin_inches + 1.5 / len(columns)
+    figure = Figure(figsize=(width, inches[1]), layout="constrained")
+    axes = figure.subplots(1, len(columns), sharex=True, sharey=True, squeeze=False)[0]
+    db_per_uv = fit_db_per_uv([column.signal_uv for column in columns])
+    for axis, column in zip(axes, columns, strict=True):
+        draw(axis, column, db_per_uv)
+    levels = np.concatenate([column.level_db for column in columns])
+    finish_level_axis(axes[0], levels, db_per_uv, unit=columns[0].level_unit)
+    return figure
 
 
 def fit_db_per_uv(signals_uv: Iterable[Floats]) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuroprism.figures.level_axis import finish_level_axis, fit_db_per_uv, fit_time_axis
+from neuroprism.figures.level_axis import fit_time_axis, stack_columns
 from neuroprism.figures.style import BLUE, GREY, VERMILLION, style
 from neuroprism.figures.waveforms import RECORDED
 
@@ -98,23 +98,19 @@ def plot_predicted_waves(panels: Sequence[PredictedSeries]) -> Figure:
     ValueError
         If there is no panel.
     """
-    from matplotlib.figure import Figure
-
     if not panels:
         raise ValueError("plot_predicted_waves needs at least one panel")
     with style():
-        figure = Figure(figsize=(1.65 * len(panels) + 0.7 + 1.5 / len(panels), 4.7), layout="constrained")
-        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        db_per_uv = fit_db_per_uv([panel.signal_uv for panel in panels])
-        for axis, panel in zip(axes, panels, strict=True):
-            _draw_threshold(axis, panel)
-            _draw_traces(axis, panel, db_per_uv)
-            _write_probabilities(axis, panel)
-            fit_time_axis(axis, panel.time_ms)
-        levels = np.concatenate([panel.level_db for panel in panels])
-        finish_level_axis(axes[0], levels, db_per_uv, unit=panels[0].level_unit)
+        figure = stack_columns(panels, _draw_series, inches=(1.65, 4.7), margin_inches=0.7)
         _legend(figure, panels)
     return figure
+
+
+def _draw_series(axes: Axes, panel: PredictedSeries, db_per_uv: float) -> None:
+    _draw_threshold(axes, panel)
+    _draw_traces(axes, panel, db_per_uv)
+    _write_probabilities(axes, panel)
+    fit_time_axis(axes, panel.time_ms)
 
 
 def _draw_traces(axes: Axes, panel: PredictedSeries, db_per_uv: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuroprism.figures.level_axis import finish_level_axis, fit_db_per_uv, fit_time_axis
+from neuroprism.figures.level_axis import fit_time_axis, stack_columns
 from neuroprism.figures.style import BLUE, GREEN, ORANGE, VERMILLION, style
 
 if TYPE_CHECKING:
@@ -72,19 +72,11 @@ def plot_level_series(panels: Sequence[LevelSeries]) -> Figure:
     ValueError
         If there is no panel.
     """
-    from matplotlib.figure import Figure
-
     if not panels:
         raise ValueError("plot_level_series needs at least one panel")
     with style():
         # Five columns fill the 180 mm of a printed page.
-        figure = Figure(figsize=(1.3 * len(panels) + 0.6 + 1.5 / len(panels), 5.0), layout="constrained")
-        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        db_per_uv = fit_db_per_uv([panel.signal_uv for panel in panels])
-        for axis, panel in zip(axes, panels, strict=True):
-            _draw_series(axis, panel, db_per_uv)
-        levels = np.concatenate([panel.level_db for panel in panels])
-        finish_level_axis(axes[0], levels, db_per_uv, unit=panels[0].level_unit)
+        figure = stack_columns(panels, _draw_series, inches=(1.3, 5.0), margin_inches=0.6)
         _legend(figure, panels)
     return figure
 

@@ -1,12 +1,14 @@
-"""Answers of a made-up method for simulated recordings."""
+"""Recordings to learn from and to test on, and answers of a made-up method."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from neuroprism.abr import split_by_patient
 from neuroprism.abr.answers import Answers
 from neuroprism.abr.recordings import AbrRecordings
+from neuroprism.abr.splits import SplitConfig
 
 
 def noisy_answers(recordings: AbrRecordings, *, seed: int) -> Answers:
@@ -37,3 +39,14 @@ def answers(balanced_set: AbrRecordings) -> Answers:
 @pytest.fixture(scope="session")
 def few_answers(small_set: AbrRecordings) -> Answers:
     return noisy_answers(small_set, seed=1)
+
+
+@pytest.fixture(scope="session")
+def training(balanced_set: AbrRecordings) -> AbrRecordings:
+    return balanced_set.select(split_by_patient(balanced_set, SplitConfig()).train)
+
+
+@pytest.fixture(scope="session")
+def test_set(balanced_set: AbrRecordings) -> AbrRecordings:
+    split = split_by_patient(balanced_set, SplitConfig())
+    return balanced_set.select(np.concatenate([split.val, split.test]))

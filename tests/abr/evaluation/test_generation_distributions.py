@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from neuroprism.abr import split_by_patient
 from neuroprism.abr.columns import WAVE_V
 from neuroprism.abr.evaluation.generation.distributions import ALL, Distribution, judge_distributions
 from neuroprism.abr.evaluation.generation.generated_set import GeneratedSet
@@ -17,21 +16,9 @@ from neuroprism.abr.evaluation.generation.wave_measures import Reading, UsualInt
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.simulate import SimulationConfig, simulate
-from neuroprism.abr.splits import SplitConfig
 
 N = 400
 RNG = np.random.default_rng(3)
-
-
-@pytest.fixture(scope="module")
-def training(balanced_set: AbrRecordings) -> AbrRecordings:
-    return balanced_set.select(split_by_patient(balanced_set, SplitConfig()).train)
-
-
-@pytest.fixture(scope="module")
-def test_set(balanced_set: AbrRecordings) -> AbrRecordings:
-    split = split_by_patient(balanced_set, SplitConfig())
-    return balanced_set.select(np.concatenate([split.val, split.test]))
 
 
 @pytest.fixture(scope="module")

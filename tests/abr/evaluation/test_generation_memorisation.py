@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neuroprism.abr import split_by_patient
 from neuroprism.abr.evaluation.generation import neighbours
 from neuroprism.abr.evaluation.generation.generated_set import GeneratedSet
 from neuroprism.abr.evaluation.generation.memorisation import Memorisation, judge_memorisation
@@ -17,21 +16,9 @@ from neuroprism.abr.evaluation.generation.neighbours import two_nearest
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.abr.simulate import SimulationConfig, simulate
-from neuroprism.abr.splits import SplitConfig
 
 N = 300
 RNG = np.random.default_rng(1)
-
-
-@pytest.fixture(scope="module")
-def training(balanced_set: AbrRecordings) -> AbrRecordings:
-    return balanced_set.select(split_by_patient(balanced_set, SplitConfig()).train)
-
-
-@pytest.fixture(scope="module")
-def test_set(balanced_set: AbrRecordings) -> AbrRecordings:
-    split = split_by_patient(balanced_set, SplitConfig())
-    return balanced_set.select(np.concatenate([split.val, split.test]))
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,6 @@ def recorded(balanced_set: AbrRecordings) -> AbrRecordings:
 
 
 @pytest.fixture(scope="module")
-def test_set(balanced_set: AbrRecordings) -> AbrRecordings:
-    split = split_by_patient(balanced_set, SplitConfig())
-    return balanced_set.select(np.concatenate([split.val, split.test]))
-
-
-@pytest.fixture(scope="module")
 def fresh() -> AbrRecordings:
     others = simulate(SimulationConfig(n_patients=80, preset="balanced", seed=78))
     return others.select(RNG.permutation(len(others))[:N])

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroprism.metrics.intervals import Interval, Statistic, cluster_bootstrap
+from neuroprism.metrics.intervals import Statistic, cluster_bootstrap
 
 N_RESAMPLES = 2000
 SEED = 20_100_215
@@ -65,8 +65,3 @@ def text(found: Score, digits: int = 3) -> str:
     if found.low is None or found.high is None:
         return said
     return f"{said} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
-
-
-def interval_of(found: Score) -> Interval | None:
-    """Return the ends of the interval."""
-    return None if found.low is None or found.high is None else Interval(found.low, found.high)
