@@ -83,7 +83,13 @@ def test_an_honest_probability_is_told_from_a_boastful_one(
     other = reliability(replace(predictions, v_probability=boastful), labelled, labelled)
     assert honest is not None
     assert other is not None
-    assert honest.expected_calibration_error < 0.04
-    assert other.expected_calibration_error > 0.2
+    assert honest.expected_calibration_error.value < 0.04
+    assert other.expected_calibration_error.low > 0.2
+    by_hand = [
+        abs(p - seen.value) * seen.n for p, seen in zip(honest.predicted, honest.observed, strict=True)
+    ]
+    assert honest.expected_calibration_error.value == pytest.approx(sum(by_hand) / len(balanced_set))
+    # A constant that has the right share has no such error: it says nothing.
+    assert honest.constant_calibration_error.value == pytest.approx(0.0, abs=1e-9)
     assert honest.brier.value < other.brier.value
     assert honest.constant_brier.value == pytest.approx(there.mean() * (1 - there.mean()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from neuroprism.abr.answers import Floats
@@ -17,6 +18,7 @@ from neuroprism.abr.evaluation.score import Score, score
 from neuroprism.abr.predictions import AbrPredictions
 from neuroprism.abr.recordings import AbrRecordings
 from neuroprism.metrics import resampling
+from neuroprism.metrics.intervals import Draws, Statistic
 
 NOMINAL = (0.5, 0.8, 0.9, 0.95)
 QUANTITIES = {"latency_ms": "ms", "amplitude_uv": "uV", "threshold_db_nhl": "dB"}
@@ -60,8 +62,8 @@ class ReliabilityResult(msgspec.Struct, kw_only=True, frozen=True):
         Mean probability in each of the bins, which hold equally many recordings.
     observed
         Share of them with a wave V.
-    expected_calibration_error
-        Mean over recordings of the distance of the two.
+    expected_calibration_error, constant_calibration_error
+        Mean over recordings of the distance of the two, and that of the share of wave V in training.
     brier, constant_brier
         Mean squared error of the probability, and of the share of wave V in the training recordings; lower
         is better.
@@ -69,7 +71,8 @@ class ReliabilityResult(msgspec.Struct, kw_only=True, frozen=True):
 
     predicted: list[float]
     observed: list[Score]
-    expected_calibration_error: float
+    expected_calibration_error: Score
+    constant_calibration_error: Score
     brier: Score
     constant_brier: Score
 
@@ -90,7 +93,7 @@ def interval_results(
 
 
 def _intervals(
-    quantity: str, unit: str, given: Estimate, label: Floats, known: Floats, patients: np.ndarray
+    quantity: str, unit: str, given: Estimate, label: Floats, known: Floats, patients: NDArray[np.str_]
 ) -> IntervalResult:
     z = np.abs(label - given.value) / given.sd
     limits = {nominal: float(ndtri(0.5 + nominal / 2)) for nominal in NOMINAL}
@@ -133,20 +136,46 @@ def reliability(
         return None
     probability, there = predictions.v_probability[rows], recordings.v_present[rows].astype(np.float64)
     patients = recordings.patient_id[rows]
-    bins = np.array_split(np.argsort(probability, kind="stable"), N_BINS)
-    predicted = [float(probability[members].mean()) for members in bins]
-    observed = [score(resampling.mean(there[m], patients[m]), patients[m]) for m in bins]
-    share = float(training.v_present[training.v_mask].mean())
-    briers = [
-        score(resampling.mean((p - there) ** 2, patients), patients)
-        for p in (probability, np.full_like(there, share))
-    ]
-    known = [found for found in (*observed, *briers) if found is not None]
-    gaps = [abs(p - found.value) * found.n for p, found in zip(predicted, known, strict=False)]
+    order = np.argsort(probability, kind="stable")
+    bins = np.array_split(order, N_BINS)
+    share = np.full_like(there, float(training.v_present[training.v_mask].mean()))
+    in_bin = np.empty(len(rows), dtype=np.int64)
+    for number, members in enumerate(bins):
+        in_bin[members] = number
+    everywhere = np.zeros_like(in_bin)
+
+    def known(statistic: Statistic, whose: NDArray[np.str_] = patients) -> Score:
+        found = score(statistic, whose)
+        assert found is not None
+        return found
+
     return ReliabilityResult(
-        predicted=predicted,
-        observed=known[:N_BINS],
-        expected_calibration_error=sum(gaps) / len(rows),
-        brier=known[N_BINS],
-        constant_brier=known[N_BINS + 1],
+        predicted=[float(probability[members].mean()) for members in bins],
+        observed=[known(resampling.mean(there[m], patients[m]), patients[m]) for m in bins],
+        expected_calibration_error=known(_calibration_error(probability, there, in_bin, patients)),
+        constant_calibration_error=known(_calibration_error(share, there, everywhere, patients)),
+        brier=known(resampling.mean((probability - there) ** 2, patients)),
+        constant_brier=known(resampling.mean((share - there) ** 2, patients)),
     )
+
+
+def _calibration_error(
+    probability: Floats, there: Floats, in_bin: NDArray[np.int64], patients: NDArray[np.str_]
+) -> Statistic:
+    """Return the distance of probability and share of wave V in each bin, averaged over recordings.
+
+    Bins stay as they are in every resample.
+    """
+    _, of_row = np.unique(patients, return_inverse=True)
+    n_patients, n_bins = int(of_row.max()) + 1, int(in_bin.max()) + 1
+    cells = of_row * n_bins + in_bin
+    gaps, counts = (
+        np.bincount(cells, weights=w, minlength=n_patients * n_bins).reshape(n_patients, n_bins)
+        for w in (probability - there, np.ones_like(there))
+    )
+
+    def statistic(draws: Draws) -> Floats:
+        result: Floats = np.abs(draws @ gaps).sum(axis=1) / (draws @ counts).sum(axis=1)
+        return result
+
+    return statistic

@@ -183,8 +183,8 @@ def _calibration(intervals: Sequence[IntervalResult], reliability: ReliabilityRe
                 [
                     f"{one.quantity}",
                     *(cell(score, 3) for score in one.observed),
-                    f"{one.mean_width.value:.{digits}f} ({one.constant_width:.{digits}f})",
-                    f"{cell(one.crps, digits)} ({one.constant_crps.value:.{digits}f})",
+                    f"{cell(one.mean_width, digits)} ({one.constant_width:.{digits}f})",
+                    f"{cell(one.crps, digits)} ({cell(one.constant_crps, digits)})",
                 ]
             )
         unit = "in ms, uV and dB; in parentheses: of the training labels' own distribution"
@@ -192,8 +192,9 @@ def _calibration(intervals: Sequence[IntervalResult], reliability: ReliabilityRe
     if reliability is not None:
         parts.append(
             f"Probability of wave V: expected calibration error "
-            f"{reliability.expected_calibration_error:.3f}, Brier score {cell(reliability.brier, 4)}; "
-            f"a constant probability has {cell(reliability.constant_brier, 4)}."
+            f"{cell(reliability.expected_calibration_error, 3)}, Brier score {cell(reliability.brier, 4)}; a "
+            f"constant probability has {cell(reliability.constant_calibration_error, 3)} and "
+            f"{cell(reliability.constant_brier, 4)}."
         )
     return paragraphs("## Calibration", *parts).rstrip() if parts else ""
 
@@ -240,8 +241,7 @@ def _beside(group: GroupResult, overall: MetricRow) -> str:
     if row is None or NETWORK not in row.scores:
         return ABSENT
     other = row.scores.get(_rival(overall))
-    digits = by_name(row.name).digits
-    return f"{_cell(row, NETWORK)} / {ABSENT if other is None else f'{other.value:.{digits}f}'}"
+    return f"{_cell(row, NETWORK)} / {cell(other, by_name(row.name).digits)}"
 
 
 def _figures(figures: Mapping[str, str]) -> list[str]:
