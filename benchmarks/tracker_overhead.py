@@ -3,7 +3,7 @@
 Each tracker runs in a process of its own, all of them in every round, in turn; medians over the rounds. A
 tracker that is slow logs fewer steps: no more than what it does in `--seconds`.
 
-    python benchmarks/rivals_overhead.py [--rounds N] [--steps N] [--seconds S]
+    python benchmarks/tracker_overhead.py [--rounds N] [--steps N] [--seconds S]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from rivals.trackers import TRACKERS, installed
+from tracking.trackers import TRACKERS, installed
 
 NAMES = [f"component_{k}" for k in range(8)]
 BLOCK = 1000

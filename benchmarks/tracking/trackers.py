@@ -87,7 +87,7 @@ def wandb(folder: Path, names: list[str]) -> Tracker:
     os.environ |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
     import wandb as package
 
-    run: Any = package.init(project="rivals", dir=str(folder))
+    run: Any = package.init(project="trackers", dir=str(folder))
     return Tracker(lambda row, step: run.log(dict(row), step=step), run.finish)
 
 
@@ -96,7 +96,7 @@ def trackio(folder: Path, names: list[str]) -> Tracker:
     os.environ["TRACKIO_DIR"] = str(folder)
     import trackio as package
 
-    run: Any = package.init(project="rivals", embed=False, auto_log_cpu=False, auto_log_gpu=False)
+    run: Any = package.init(project="trackers", embed=False, auto_log_cpu=False, auto_log_gpu=False)
     return Tracker(lambda row, step: run.log(dict(row), step=step), run.finish)
 
 
@@ -150,7 +150,7 @@ def swanlab(folder: Path, names: list[str]) -> Tracker:
     """Offline mode."""
     import swanlab as package
 
-    package.init(project="rivals", mode="offline", logdir=str(folder))
+    package.init(project="trackers", mode="offline", logdir=str(folder))
     return Tracker(lambda row, step: package.log(dict(row), step=step), package.finish)
 
 
