@@ -5,6 +5,8 @@ middle of an append or a replacement, before and after a rename. After each deat
 steps are counted; every run is then resumed to its end and compared with one that was never interrupted.
 
     python benchmarks/kill_test.py [--kills N] [--signals N] [--rounds N] [--seed N] [--every-fault NAME]
+
+Standard error says how far it is; what was counted so far stands in the file of --json after every run.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from killing.chains import LONGEST_CHAIN, Killing, Tally, divided
 from killing.life import Blow
 from killing.peers import peer_table
 from killing.programs import abr, eeg
+from neuroprism.core.files import replace_bytes
 
 TIME_LIMIT_SECONDS = 3600
 """Two hundred deaths, each with its resume."""
@@ -36,7 +40,7 @@ TIME_LIMIT_SECONDS = 3600
 PROGRAMS = {"ABR": abr, "EEG": eeg}
 
 
-def kill(killing: Killing, generator: random.Random, given: argparse.Namespace) -> Tally:
+def kill(killing: Killing, generator: random.Random, given: argparse.Namespace) -> None:
     """Kill a program as often as asked."""
     n_kills = given.kills // len(given.programs)
     while killing.tally.n_deaths < n_kills and not killing.tally.broken:
@@ -49,7 +53,30 @@ def kill(killing: Killing, generator: random.Random, given: argparse.Namespace) 
         moments = [generator.uniform(0, killing.seconds) for _ in range(given.signals // len(given.programs))]
         for chain in divided([Blow(number, moment) for moment in moments]):
             killing.chain(chain)
-    return killing.tally
+
+
+class Progress:
+    """Says how far the killing is, and keeps what was counted: a long run may itself be interrupted.
+
+    Parameters
+    ----------
+    path
+        Gets the counts as JSON; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path.resolve() if path else None
+        self._began = time.monotonic()
+        self.tallies: dict[str, Tally] = {}
+
+    def __call__(self, name: str, tally: Tally) -> None:
+        """Note the counts of one program as they are now."""
+        self.tallies[name] = tally
+        if self._path:
+            counts = {name: asdict(tally) for name, tally in self.tallies.items()}
+            replace_bytes(self._path, json.dumps(counts, indent=2).encode())
+        counted = f"{tally.n_deaths} deaths, {tally.runs} runs whole, {len(tally.broken)} guarantees broken"
+        print(f"{name}: {counted}, {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -63,7 +90,7 @@ def main() -> int:
     parser.add_argument("--every-fault", nargs="+", choices=PROGRAMS, default=[], help="die at every point")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was counted")
     given = parser.parse_args()
-    tallies = {}
+    progress = Progress(given.json)
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         for make in [PROGRAMS[name] for name in given.programs]:
@@ -72,14 +99,12 @@ def main() -> int:
             data.mkdir()
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 program = make(data)
-            tallies[program.name] = kill(Killing(program, Path(name) / make.__name__), generator, given)
+            kill(Killing(program, Path(name) / make.__name__, progress), generator, given)
         os.chdir(Path(__file__).parent)
-    if given.json:
-        given.json.write_text(json.dumps({name: asdict(tally) for name, tally in tallies.items()}, indent=2))
-    print_tallies(tallies)
+    print_tallies(progress.tallies)
     if given.rounds:
         print(peer_table(given.rounds, given.seed))
-    broken = [line for tally in tallies.values() for line in tally.broken]
+    broken = [line for tally in progress.tallies.values() for line in tally.broken]
     print("".join(f"BROKEN {line}\n" for line in broken), file=sys.stderr, end="")
     return int(bool(broken))
 

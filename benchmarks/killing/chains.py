@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,10 +73,12 @@ class Killing:
         What trains.
     scratch
         Folder for runs and what they say; made anew.
+    report
+        Gets the name of the program and its tally after every run, also one that is interrupted.
     """
 
-    def __init__(self, program: Program, scratch: Path) -> None:
-        self.program, self.scratch = program, scratch
+    def __init__(self, program: Program, scratch: Path, report: Callable[[str, Tally], None]) -> None:
+        self.program, self.scratch, self._report = program, scratch, report
         scratch.mkdir(parents=True)
         self.reference = scratch / "whole"
         self.tally = Tally()
@@ -123,6 +126,8 @@ class Killing:
             self.tally.broken.append(f"{self.program.name}: {error} ({ends})")
         except Exception as error:  # noqa: BLE001 - a reader that raises is a broken guarantee
             self.tally.broken.append(f"{self.program.name}: {type(error).__name__}: {error} ({ends})")
+        finally:
+            self._report(self.program.name, self.tally)
 
     def _attempt(self, folder: Path, ledger: Ledger, end: End | None) -> Life:
         mode = self._mode(folder)
