@@ -28,7 +28,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parent))
 
-from killing.chains import LONGEST_CHAIN, Killing, Tally, divided
+from killing.chains import LONGEST_CHAIN, Killing, Tally
 from killing.life import Blow
 from killing.peers import peer_table
 from killing.programs import abr, eeg
@@ -50,9 +50,11 @@ def kill(killing: Killing, generator: random.Random, given: argparse.Namespace) 
         for chain in killing.every_fault(generator):
             killing.chain(chain)
     for number in (signal.SIGTERM, signal.SIGINT):
-        moments = [generator.uniform(0, killing.seconds) for _ in range(given.signals // len(given.programs))]
-        for chain in divided([Blow(number, moment) for moment in moments]):
-            killing.chain(chain)
+        n_left = given.signals // len(given.programs)
+        while n_left > 0 and not killing.tally.broken:
+            moments = [generator.uniform(0, killing.seconds) for _ in range(min(LONGEST_CHAIN, n_left))]
+            killing.chain([Blow(number, moment) for moment in moments])
+            n_left = given.signals // len(given.programs) - killing.tally.deaths.get(number.name, 0)
 
 
 class Progress:

@@ -1,137 +1,130 @@
 """Trackers side by side: time, memory and bytes of a step of 8 scalars, and time to finish and to read back.
 
 Each tracker runs in a process of its own, all of them in every round, in turn; medians over the rounds. A
-tracker that is slow logs fewer steps: no more than what it does in `--seconds`.
+tracker that is slow logs fewer steps: no more than what it does in `--seconds`. With several numbers of steps
+there is a table for each; a tracker that did not do the smaller number is not tried with the larger one.
 
-    python benchmarks/tracker_overhead.py [--rounds N] [--steps N] [--seconds S]
+    python benchmarks/tracker_overhead.py [--rounds N] [--steps N ...] [--seconds S] [--peers-python PATH]
+
+mlflow, aim, swanlab, dvclive and Lightning need an environment apart: `benchmarks/peers-requirements.txt`
+says why and how it is made. `--peers-python`, or the variable NEUROPRISM_PEERS_PYTHON, names its interpreter;
+without it the table says what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import random
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tracking.trackers import TRACKERS, installed
+from tracking.cost import Cost
+from tracking.interpreters import Home, absent_line, add_option, homes
+from tracking.loops import LOOPS
 
-NAMES = [f"component_{k}" for k in range(8)]
-BLOCK = 1000
-"""Steps between two looks at the clock."""
+TIME_LIMIT_SECONDS = 1800
+"""Three rounds of eleven trackers, with 100,000 and with 1,000,000 steps."""
+BASE = "neuroprism"
 
-Found = dict[str, float | None]
-
-
-def measure(name: str, folder: Path, *, n_steps: int, seconds: float) -> Found:
-    """Return what one tracker costs in this process."""
-    generator = random.Random(0)
-    rows = [{n: generator.random() for n in NAMES} for _ in range(100)]
-    before = memory_mb()
-    tracker = TRACKERS[name][1](folder, NAMES)
-    begin = time.perf_counter()
-    done = 0
-    while done < n_steps and time.perf_counter() - begin < seconds:
-        for step in range(done, min(done + BLOCK, n_steps)):
-            tracker.log(rows[step % 100], step)
-        done = min(done + BLOCK, n_steps)
-    logged = time.perf_counter()
-    tracker.close()
-    closed = time.perf_counter()
-    found: Found = {
-        "steps": done,
-        "us": (logged - begin) / done * 1e6,
-        "memory_mb": memory_mb() - before,
-        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / done,
-        "close_s": closed - logged,
-        "read_s": None,
-        "read_steps": None,
-    }
-    if tracker.read is not None:
-        start = time.perf_counter()
-        found["read_steps"] = tracker.read()
-        found["read_s"] = time.perf_counter() - start
-    return found
+Outcome = Cost | str
+"""What was measured, or why nothing was."""
 
 
-def memory_mb() -> float:
-    """Return the resident memory of this process; the largest so far where the system does not say."""
-    with contextlib.suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-        return pages * resource.getpagesize() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def in_own_process(name: str, *, n_steps: int, seconds: float) -> Found | None:
-    """Measure a tracker in a process of its own; None where it does not work here."""
+def in_own_process(name: str, python: str, *, n_steps: int, seconds: float) -> Outcome:
+    """Measure a tracker in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--steps", str(n_steps), "--seconds", str(seconds)]
-        command = [sys.executable, __file__, "--tracker", name, "--folder", folder, *options]
+        command = [python, str(Path(__file__).resolve()), "--tracker", name, "--folder", folder, *options]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=20 * seconds + 60, check=True
+                command, cwd=folder, capture_output=True, text=True, timeout=5 * seconds + 120, check=True
             )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"{name} could not be measured: {str(error.stderr)[-300:]}", file=sys.stderr)
-            return None
+        except subprocess.TimeoutExpired as error:
+            return f"no end after {error.timeout:.0f} s"
+        except subprocess.CalledProcessError as error:
+            lines = str(error.stderr).strip().splitlines() or [f"exit code {error.returncode}"]
+            return lines[-1].replace("|", "/")[:120]
     # Some trackers print a greeting or a farewell.
-    found: Found = json.loads([line for line in done.stdout.splitlines() if line.startswith('{"steps"')][-1])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith('{"steps"')]
+    return Cost(**json.loads(line))
+
+
+def measured(
+    names: list[str], home: dict[str, Home], n_rounds: int, *, n_steps: int, seconds: float
+) -> dict[str, list[Outcome]]:
+    """Measure the trackers in turn, round after round."""
+    found: dict[str, list[Outcome]] = {name: [] for name in names}
+    for _ in range(n_rounds):
+        for name in names:
+            python = home[LOOPS[name][0]].python
+            found[name].append(in_own_process(name, python, n_steps=n_steps, seconds=seconds))
     return found
+
+
+def table(found: dict[str, list[Outcome]], home: dict[str, Home], n_steps: int) -> str:
+    """Return the table of one number of steps as Markdown."""
+    rows = [
+        f"| tracker | version | steps of {n_steps:,} | us per step | times neuroprism | memory, MB "
+        "| bytes per step | finish, s | read back, s |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    base = medians(found[BASE]).get("us", float("nan"))
+    for name, outcomes in found.items():
+        start = f"| {name} | {home[LOOPS[name][0]].version} "
+        value = medians(outcomes)
+        if not value:
+            rows.append(f"{start}| could not be measured: {outcomes[0]} | | | | | | |")
+            continue
+        read = f"{value['read_s']:.2f}" if "read_s" in value else "-"
+        rows.append(
+            f"{start}| {value['steps']:,.0f} | {value['us']:.1f} | {value['us'] / base:.1f} "
+            f"| {value['memory_mb']:.0f} | {value['bytes']:.0f} | {value['close_s']:.2f} | {read} |"
+        )
+        if value.get("read_steps", value["steps"]) != value["steps"]:
+            rows[-1] += f" {value['read_steps']:,.0f} steps were read"
+    return "\n".join(rows)
+
+
+def medians(outcomes: list[Outcome]) -> dict[str, float]:
+    """Return the median of every number that was measured."""
+    costs = [asdict(outcome) for outcome in outcomes if isinstance(outcome, Cost)]
+    columns = {key: [cost[key] for cost in costs if cost[key] is not None] for key in (costs or [{}])[0]}
+    return {key: statistics.median(values) for key, values in columns.items() if values}
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description="Measure trackers side by side.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--steps", type=int, default=100_000, metavar="N")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S")
-    parser.add_argument("--tracker", choices=TRACKERS, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, nargs="+", default=[100_000, 1_000_000], metavar="N")
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S")
+    add_option(parser)
+    parser.add_argument("--tracker", choices=LOOPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    limits = {"n_steps": given.steps, "seconds": given.seconds}
     if given.tracker:
         os.chdir(given.folder)
-        print(json.dumps(measure(given.tracker, given.folder, **limits)))
+        print("\n" + json.dumps(asdict(LOOPS[given.tracker][1](given.folder, given.steps[0], given.seconds))))
         return
-    rounds = [{name: in_own_process(name, **limits) for name in installed()} for _ in range(given.rounds)]
-    print(
-        "| tracker | steps | us per step | times neuroprism | memory, MB | bytes per step | finish, s "
-        "| read back, s |\n|---|--:|--:|--:|--:|--:|--:|--:|"
-    )
-    base = median(rounds, "neuroprism", "us") or float("nan")
-    for name in installed():
-        values = {
-            key: median(rounds, name, key)
-            for key in ("steps", "us", "memory_mb", "bytes", "close_s", "read_s")
-        }
-        if values["us"] is None:
-            print(f"| {name} | could not be measured here | | | | | | |")
-            continue
-        read = "-" if values["read_s"] is None else f"{values['read_s']:.2f}"
-        print(
-            f"| {name} | {values['steps']:,.0f} | {values['us']:.1f} | {values['us'] / base:.1f} "
-            f"| {values['memory_mb']:.0f} | {values['bytes']:.0f} | {values['close_s']:.2f} | {read} |"
-        )
-    absent = [name for name in TRACKERS if name not in installed()]
+    home = homes([package for package, _ in LOOPS.values()], given.peers_python)
+    names = [name for name, (package, _) in LOOPS.items() if package in home]
+    for number, n_steps in enumerate(sorted(given.steps)):
+        found = measured(names, home, given.rounds, n_steps=n_steps, seconds=given.seconds)
+        print(("\n" if number else "") + table(found, home, n_steps), flush=True)
+        done = [name for name in names if name == BASE or medians(found[name]).get("steps") == n_steps]
+        if slow := [name for name in names if name not in done and medians(found[name])]:
+            print(f"\nFewer than {n_steps:,} steps in {given.seconds:g} s: {'; '.join(slow)}.")
+        names = done
     print(f"\n{given.rounds} rounds; memory with the tracker's own libraries, in its own process only.")
-    if absent:
-        print(f"Not installed here: {', '.join(absent)}.")
-
-
-def median(rounds: list[dict[str, Found | None]], name: str, key: str) -> float | None:
-    """Return the median over the rounds of one number; None where there is none."""
-    values = [found[name] for found in rounds]
-    numbers = [value for one in values if one is not None and (value := one[key]) is not None]
-    return statistics.median(numbers) if numbers else None
+    if absent := [name for name, (package, _) in LOOPS.items() if package not in home]:
+        print(absent_line(absent))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Trackers behind one interface: open or resume, log, close; read back the steps and the status.
 
-Each resumes in the way that its documentation gives for a run that was killed. All write to a local folder.
+Each resumes in the way that its documentation gives for a run that was killed; CSVLogger, of which nothing is
+said, goes on in the next version of its folder. All write to a local folder. The offline records of wandb and
+swanlab have no reader but the upload: they are read by their format, with the messages of the package.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import sqlite3
 import struct
@@ -91,6 +94,24 @@ def _read_tensorboard(folder: Path) -> Read:
     return [], NONE
 
 
+def _csv_logger(folder: Path, state: State) -> Opened:
+    from lightning_fabric.loggers import CSVLogger
+
+    # A version that is named would be deleted; by itself the logger takes the next one.
+    logger = CSVLogger(str(folder), name="csv")
+    return Opened(
+        lambda step, value: logger.log_metrics({NAME: value}, step), lambda: logger.finalize("success")
+    )
+
+
+def _read_csv_logger(folder: Path) -> Read:
+    steps: list[int] = []
+    for path in sorted((folder / "csv").glob("version_*/metrics.csv")):
+        with path.open(newline="") as file:
+            steps += [int(row["step"]) for row in csv.DictReader(file)]
+    return steps, NONE
+
+
 def _wandb(folder: Path, state: State) -> Opened:
     os.environ |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
     import wandb
@@ -115,7 +136,7 @@ def _read_wandb(folder: Path) -> Read:
 
 
 def _log_records(content: bytes) -> Iterator[bytes]:
-    """Yield the whole records of a `.wandb` file: a header of 7 bytes, then LevelDB's log format."""
+    """Yield the whole records of a `.wandb` or `.swanlab` file: 7 bytes, then LevelDB's log format."""
     block, head, place, parts = 32768, 7, 7, b""
     while place + head <= len(content):
         left = block - place % block
@@ -151,11 +172,10 @@ def _read_trackio(folder: Path) -> Read:
     return steps, NONE
 
 
-def _mlflow(folder: Path, state: State) -> Opened:
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+def _mlflow(uri: str, state: State) -> Opened:
     import mlflow
 
-    mlflow.set_tracking_uri((folder / "mlruns").as_uri())
+    mlflow.set_tracking_uri(uri)
     run = mlflow.start_run(run_id=state.get("run_id"))
     return Opened(
         lambda step, value: mlflow.log_metric(NAME, value, step=step),
@@ -164,13 +184,23 @@ def _mlflow(folder: Path, state: State) -> Opened:
     )
 
 
-def _read_mlflow(folder: Path) -> Read:
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+def _read_mlflow(uri: str) -> Read:
     import mlflow
 
-    client = mlflow.MlflowClient(tracking_uri=(folder / "mlruns").as_uri())
+    client = mlflow.MlflowClient(tracking_uri=uri)
     (run,) = client.search_runs(["0"])
     return [point.step for point in client.get_metric_history(run.info.run_id, NAME)], run.info.status
+
+
+def _sqlite(folder: Path) -> str:
+    """The store that mlflow takes by itself."""
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def _files(folder: Path) -> str:
+    """The store of files, which mlflow keeps for those who ask for it."""
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    return (folder / "mlruns").as_uri()
 
 
 def _dvclive(folder: Path, state: State) -> Opened:
@@ -201,18 +231,57 @@ def _aim(folder: Path, state: State) -> Opened:
 
 def _read_aim(folder: Path) -> Read:
     from aim import Repo
+    from aim.cli.cli import cli_entry_point
 
+    # A repository is read by an index, which the server of the pages or this command makes.
+    cli_entry_point(["storage", "--repo", str(folder), "reindex", "--yes"], standalone_mode=False)
     (run,) = Repo(str(folder)).iter_runs()
-    steps = [list(metric.values.sparse_numpy()[0]) for metric in run.metrics() if metric.name == NAME]
+    steps = [list(metric.dataframe()["step"]) for metric in run.metrics() if metric.name == NAME]
     return [int(step) for column in steps for step in column], "active" if run.active else "ended"
+
+
+def _swanlab(folder: Path, state: State) -> Opened:
+    import swanlab
+
+    quiet = swanlab.Settings(probe={"monitor": False})
+    # Offline a second record of the same id comes to lie beside the first; `swanlab sync` joins them.
+    run: Any = swanlab.init(
+        project="kill", mode="offline", log_dir=str(folder), id="killed", resume="allow", settings=quiet
+    )
+    return Opened(lambda step, value: run.log({NAME: value}, step=step), run.finish)
+
+
+def _read_swanlab(folder: Path) -> Read:
+    from swanlab.proto.swanlab.record.v1.record_pb2 import Record
+
+    steps: list[int] = []
+    ended = False
+    for path in sorted(folder.glob("run-*/*.swanlab")):
+        for data in _log_records(path.read_bytes()):
+            record = Record.FromString(data)
+            if record.HasField("scalar") and record.scalar.key == NAME:
+                steps.append(record.scalar.step)
+            ended = ended or record.HasField("finish")
+    return steps, "ended" if ended else "none: no end is recorded"
 
 
 PEERS = {
     "neuroprism": Peer("neuroprism", _neuroprism, _read_neuroprism),
     "TensorBoard": Peer("tensorboard", _tensorboard, _read_tensorboard),
+    "CSVLogger (lightning-fabric)": Peer("lightning_fabric", _csv_logger, _read_csv_logger),
     "wandb, offline": Peer("wandb", _wandb, _read_wandb),
     "trackio": Peer("trackio", _trackio, _read_trackio),
-    "mlflow, files": Peer("mlflow", _mlflow, _read_mlflow),
-    "aim": Peer("aim", _aim, _read_aim),
+    "mlflow, SQLite": Peer(
+        "mlflow",
+        lambda folder, state: _mlflow(_sqlite(folder), state),
+        lambda folder: _read_mlflow(_sqlite(folder)),
+    ),
+    "mlflow, files": Peer(
+        "mlflow",
+        lambda folder, state: _mlflow(_files(folder), state),
+        lambda folder: _read_mlflow(_files(folder)),
+    ),
     "dvclive": Peer("dvclive", _dvclive, _read_dvclive),
+    "aim": Peer("aim", _aim, _read_aim),
+    "swanlab, offline": Peer("swanlab", _swanlab, _read_swanlab),
 }

@@ -1,11 +1,10 @@
 """Trackers behind one interface: open, log the scalars of a step, close, read back.
 
-All write to a local folder, without account or server. A tracker that is not installed is left out.
+All write to a local folder, without account or server.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,23 +99,32 @@ def trackio(folder: Path, names: list[str]) -> Tracker:
     return Tracker(lambda row, step: run.log(dict(row), step=step), run.finish)
 
 
-def mlflow(folder: Path, names: list[str]) -> Tracker:
-    """File store, one call with all scalars."""
+def mlflow_files(folder: Path, names: list[str]) -> Tracker:
+    """File store, one call with all scalars; mlflow keeps it for those who ask for it."""
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    return _mlflow((folder / "mlruns").as_uri(), names)
+
+
+def mlflow_sqlite(folder: Path, names: list[str]) -> Tracker:
+    """SQLite, the store that mlflow takes by itself; one call with all scalars."""
+    return _mlflow(f"sqlite:///{folder / 'mlflow.db'}", names)
+
+
+def _mlflow(uri: str, names: list[str]) -> Tracker:
     import mlflow as package
 
-    package.set_tracking_uri(folder.as_uri())
+    package.set_tracking_uri(uri)
     run = package.start_run()
 
     def read() -> int:
-        client = package.MlflowClient(tracking_uri=folder.as_uri())
+        client = package.MlflowClient(tracking_uri=uri)
         return len(client.get_metric_history(run.info.run_id, names[0]))
 
     return Tracker(lambda row, step: package.log_metrics(row, step=step), package.end_run, read)
 
 
 def dvclive(folder: Path, names: list[str]) -> Tracker:
-    """Without DVC; every step is written."""
+    """Without DVC; every step is written, and all steps so far are read again for Studio, even without it."""
     from dvclive import Live
 
     live = Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None)
@@ -134,8 +142,9 @@ def dvclive(folder: Path, names: list[str]) -> Tracker:
 
 
 def aim(folder: Path, names: list[str]) -> Tracker:
-    """Local repository, without the system metrics."""
-    from aim import Run
+    """Local repository, without the system metrics; what is read includes making the index."""
+    from aim import Repo, Run
+    from aim.cli.cli import cli_entry_point
 
     run: Any = Run(repo=str(folder), system_tracking_interval=None)
 
@@ -143,14 +152,20 @@ def aim(folder: Path, names: list[str]) -> Tracker:
         for name, value in row.items():
             run.track(value, name=name, step=step)
 
-    return Tracker(log, run.close)
+    def read() -> int:
+        cli_entry_point(["storage", "--repo", str(folder), "reindex", "--yes"], standalone_mode=False)
+        (found,) = Repo(str(folder)).iter_runs()
+        return sum(len(metric.dataframe()) for metric in found.metrics() if metric.name == names[0])
+
+    return Tracker(log, run.close, read)
 
 
 def swanlab(folder: Path, names: list[str]) -> Tracker:
-    """Offline mode."""
+    """Offline mode, without the system metrics."""
     import swanlab as package
 
-    package.init(project="trackers", mode="offline", logdir=str(folder))
+    quiet = package.Settings(probe={"monitor": False})
+    package.init(project="trackers", mode="offline", log_dir=str(folder), settings=quiet)
     return Tracker(lambda row, step: package.log(dict(row), step=step), package.finish)
 
 
@@ -162,14 +177,10 @@ TRACKERS: dict[str, tuple[str, Open]] = {
     "CSVLogger (lightning-fabric)": ("lightning_fabric", csv_logger),
     "wandb, offline": ("wandb", wandb),
     "trackio": ("trackio", trackio),
-    "mlflow, files": ("mlflow", mlflow),
+    "mlflow, SQLite": ("mlflow", mlflow_sqlite),
+    "mlflow, files": ("mlflow", mlflow_files),
     "dvclive": ("dvclive", dvclive),
     "aim": ("aim", aim),
     "swanlab, offline": ("swanlab", swanlab),
 }
 """Package and opener of each."""
-
-
-def installed() -> list[str]:
-    """Return the trackers that can be measured here."""
-    return [name for name, (package, _) in TRACKERS.items() if importlib.util.find_spec(package)]
