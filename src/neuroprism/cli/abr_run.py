@@ -235,7 +235,7 @@ def _test(task: AbrTask, batches: Iterable[Any] | None, result: FitResult, monit
     if batches is None or result.best_path is None:
         return
     try:
-        load_weights(task.model, load_checkpoint(result.best_path))
+        load_weights(task.model, result.selected())
     except DataError as error:
         monitor.note(f"No test results: {error}", severity="warning")
         return

@@ -292,7 +292,7 @@ def _test(
         monitor.note("No test results: no epoch was selected", severity="warning")
         return None
     try:
-        load_weights(task.model, load_checkpoint(fit.best_path))
+        load_weights(task.model, fit.selected())
     except DataError as error:
         monitor.note(f"No test results: {error}", severity="warning")
         return None

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroprism.cli.metric_cells import METRIC_NAMES, metric_cells
+from neuroprism.core.errors import DataError
 from neuroprism.core.records import Split
 from neuroprism.core.text_table import text_table
 from neuroprism.eeg.baselines import read_baselines
 from neuroprism.eeg.store import EegStore
 from neuroprism.metrics.intervals import t_interval
-from neuroprism.train.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from neuroprism.cli.eeg_run import Finetuned
@@ -95,9 +95,10 @@ def _table(store: EegStore, split: Split, title: str, rows: list[list[str]], *, 
 
 def _validation(run: Finetuned) -> dict[str, float]:
     """Return the validation metrics of the selected epoch."""
-    if run.fit.best_path is None:
+    try:
+        series = run.fit.selected().evaluation
+    except DataError:
         return {}
-    series = load_checkpoint(run.fit.best_path).evaluation
     return {name.removeprefix("val/"): value for name, value in series.items()}
 
 

@@ -44,6 +44,7 @@ KINDS = (
     "worse_than_baseline",
     "slow_step",
     "out_of_memory",
+    "checkpoint_failed",
     "sink_failed",
     "rule_failed",
 )

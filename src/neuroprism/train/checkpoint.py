@@ -106,8 +106,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_with(path, write)
-    except OSError as error:
-        raise RunError(f"cannot write checkpoint {path}: {error.strerror or error}") from None
+    except (OSError, RuntimeError) as error:
+        reason = _refusal(error)
+        if reason is None:
+            raise
+        raise RunError(f"cannot write checkpoint {path}: {reason.strerror or reason}") from None
+
+
+def _refusal(error: BaseException | None) -> OSError | None:
+    """Return what the system said; torch puts an error of its own in its place, with a number of bytes."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error
 
 
 def load_plain(path: Path) -> Any:

@@ -51,7 +51,7 @@ class EarlyEnd:
         kind, verb = (
             (TrainingTerminated, "ended by SIGTERM") if terminated else (TrainingInterrupted, "interrupted")
         )
-        interrupted = kind(f"{verb} after step {state.step}; {self._how_to_go_on()}")
+        interrupted = kind(f"{verb} after step {state.step}; {self._keeper.how_to_go_on()}")
         if together:
             interrupted.said_by = 0
             self._processes.wait()
@@ -63,7 +63,7 @@ class EarlyEnd:
         if isinstance(error, TrainingStopped):
             if (together or self._processes.alone) and not state.torn:
                 self._save(state)
-            error = error.followed_by(self._how_to_go_on())
+            error = error.followed_by(self._keeper.how_to_go_on())
         self._monitor.close("failed", str(error))
         if together:
             # A launcher ends the others as soon as one process has failed.
@@ -77,8 +77,3 @@ class EarlyEnd:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-
-    def _how_to_go_on(self) -> str:
-        if self._keeper.last.exists():
-            return f"continue with --resume {self._keeper.last}"
-        return "nothing was saved"

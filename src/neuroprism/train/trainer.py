@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from neuroprism.core.errors import TrainingError, TrainingStopped
-from neuroprism.train.checkpoint import Checkpoint
+from neuroprism.core.errors import DataError, TrainingError, TrainingStopped
+from neuroprism.train.checkpoint import Checkpoint, load_checkpoint
 from neuroprism.train.checkpoint_keeper import CheckpointKeeper
 from neuroprism.train.config import HardwareConfig, ReproducibilityConfig, TrainingConfig
 from neuroprism.train.data_order import batch_size_of, batches_of
@@ -61,6 +61,24 @@ class FitResult:
     stopped_early: bool
     last_path: Path | None
     best_path: Path | None
+
+    def selected(self) -> Checkpoint:
+        """Read the checkpoint of the selected epoch.
+
+        Raises
+        ------
+        DataError
+            If there is none, or the file is of another epoch: an attempt before could not write it.
+        """
+        if self.best_path is None:
+            raise DataError("no epoch was selected")
+        checkpoint = load_checkpoint(self.best_path)
+        if checkpoint.epoch != self.best_epoch:
+            raise DataError(
+                f"{self.best_path} holds epoch {checkpoint.epoch}, "
+                f"not epoch {self.best_epoch}, which was selected"
+            )
+        return checkpoint
 
 
 class Trainer:
@@ -151,7 +169,7 @@ class Trainer:
         TrainingInterrupted
             After Ctrl-C or SIGTERM; `checkpoints/last.pt` then holds the last complete step.
         TrainingError
-            If a loss or gradient is not finite.
+            If a loss or gradient is not finite, or if the last or the selected weights could not be saved.
         TrainingStopped
             If an alert asks to stop or memory is not enough; `checkpoints/last.pt`
             then holds the last complete step.
@@ -296,6 +314,8 @@ class Trainer:
         if state.best.epoch is None:
             self.monitor.note(nothing_selected(state.best.criterion), severity="warning")
         self._obey()
+        with self.processes.agreeing():
+            self._keeper.expect_saved(state.best.epoch)
 
     def _obey(self) -> None:
         """Raise KeyboardInterrupt in all processes if Ctrl-C was pressed for one."""
