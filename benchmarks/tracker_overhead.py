@@ -2,9 +2,10 @@
 
 Each tracker runs in a process of its own, all of them in every round, in turn; medians over the rounds. A
 tracker that is slow logs fewer steps: no more than what it does in `--seconds`. With several numbers of steps
-there is a table for each; a tracker that did not do the smaller number is not tried with the larger one.
+there is a table for each, and may be a limit for each; a tracker that did not do the smaller number is not
+tried with the larger one.
 
-    python benchmarks/tracker_overhead.py [--rounds N] [--steps N ...] [--seconds S] [--peers-python PATH]
+    python benchmarks/tracker_overhead.py [--rounds N] [--steps N ...] [--seconds S ...] [--peers-python PATH]
 
 mlflow, aim, swanlab, dvclive and Lightning need an environment apart: `benchmarks/peers-requirements.txt`
 says why and how it is made. `--peers-python`, or the variable NEUROPRISM_PEERS_PYTHON, names its interpreter;
@@ -104,23 +105,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure trackers side by side.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--steps", type=int, nargs="+", default=[100_000, 1_000_000], metavar="N")
-    parser.add_argument("--seconds", type=float, default=20.0, metavar="S")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[15.0, 40.0], metavar="S")
     add_option(parser)
     parser.add_argument("--tracker", choices=LOOPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.tracker:
         os.chdir(given.folder)
-        print("\n" + json.dumps(asdict(LOOPS[given.tracker][1](given.folder, given.steps[0], given.seconds))))
+        cost = LOOPS[given.tracker][1](given.folder, given.steps[0], given.seconds[0])
+        print("\n" + json.dumps(asdict(cost)))
         return
     home = homes([package for package, _ in LOOPS.values()], given.peers_python)
     names = [name for name, (package, _) in LOOPS.items() if package in home]
     for number, n_steps in enumerate(sorted(given.steps)):
-        found = measured(names, home, given.rounds, n_steps=n_steps, seconds=given.seconds)
+        seconds = sorted(given.seconds)[min(number, len(given.seconds) - 1)]
+        found = measured(names, home, given.rounds, n_steps=n_steps, seconds=seconds)
         print(("\n" if number else "") + table(found, home, n_steps), flush=True)
         done = [name for name in names if name == BASE or medians(found[name]).get("steps") == n_steps]
         if slow := [name for name in names if name not in done and medians(found[name])]:
-            print(f"\nFewer than {n_steps:,} steps in {given.seconds:g} s: {'; '.join(slow)}.")
+            print(f"\nFewer than {n_steps:,} steps in {seconds:g} s: {'; '.join(slow)}.")
         names = done
     print(f"\n{given.rounds} rounds; memory with the tracker's own libraries, in its own process only.")
     if absent := [name for name, (package, _) in LOOPS.items() if package not in home]:

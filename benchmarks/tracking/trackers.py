@@ -5,7 +5,11 @@ All write to a local folder, without account or server.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +95,21 @@ def wandb(folder: Path, names: list[str]) -> Tracker:
 
 
 def trackio(folder: Path, names: list[str]) -> Tracker:
-    """Local database, without the system metrics."""
+    """Local database, without the system metrics; read by its command, which prints JSON."""
     os.environ["TRACKIO_DIR"] = str(folder)
     import trackio as package
+    from trackio.cli import main
 
     run: Any = package.init(project="trackers", embed=False, auto_log_cpu=False, auto_log_gpu=False)
-    return Tracker(lambda row, step: run.log(dict(row), step=step), run.finish)
+
+    def read() -> int:
+        place = ["--project", "trackers", "--run", run.name, "--metric", names[0]]
+        sys.argv = ["trackio", "get", "metric", *place, "--json"]
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            main()
+        return len(json.loads(printed.getvalue())["values"])
+
+    return Tracker(lambda row, step: run.log(dict(row), step=step), run.finish, read)
 
 
 def mlflow_files(folder: Path, names: list[str]) -> Tracker:
