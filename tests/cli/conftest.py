@@ -91,6 +91,24 @@ class Program:
         }
 
 
+class FineTuning(Program):
+    """The same with `finetune` on a prepared store of EEG; `data` is the store."""
+
+    def arguments(self, *arguments: str, experiment: str = "x", **settings: Any) -> list[str]:
+        """Return the words of a `finetune` command."""
+        chosen = {
+            "training.max_steps_per_epoch": 3,
+            "training.scheduler.type": "constant",
+            "hardware.device": "cpu",
+            "logging.use_tensorboard": False,
+            "logging.figure": False,
+            **{name.replace("__", "."): value for name, value in settings.items()},
+        }
+        place = ["--datasets_dir", str(self.data), "--model_dir", str(self.run_folder(experiment))]
+        kind = ["--downstream_dataset", "MentalArithmetic", "--backbone", "eegnet", "--batch_size", "8"]
+        return ["finetune", *kind, *place, *assignments(**chosen), *arguments]
+
+
 FLAGS = {
     "--batch_size": "data.dataloader.batch_size",
     "--learning_rate": "training.optimizer.learning_rate",
@@ -119,6 +137,29 @@ def program(data_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return Program(tmp_path, data_file)
+
+
+@pytest.fixture(scope="session")
+def eeg_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a prepared store of simulated MentalArithmetic recordings."""
+    folder = tmp_path_factory.mktemp("mental")
+    raw, store = str(folder / "raw"), folder / "store"
+    assert run(["simulate", "eeg", "MentalArithmetic", raw, "--subjects", "4", "--seed", "0"]) == 0
+    assert run(["prepare", "MentalArithmetic", raw, str(store)]) == 0
+    return store
+
+
+@pytest.fixture
+def finetuning(program: Program, eeg_store: Path) -> FineTuning:
+    """Return fine-tuning in the folder of `program`."""
+    return FineTuning(program.folder, eeg_store)
+
+
+@pytest.fixture(params=["program", "finetuning"], ids=["ABR", "EEG"])
+def either(request: pytest.FixtureRequest) -> Program:
+    """Return the one program that trains and the other."""
+    found: Program = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="session")

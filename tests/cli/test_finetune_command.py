@@ -23,15 +23,8 @@ FAST = [
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared store of simulated MentalArithmetic recordings."""
-    folder = tmp_path_factory.mktemp("mental")
-    assert (
-        run(["simulate", "eeg", "MentalArithmetic", str(folder / "raw"), "--subjects", "4", "--seed", "0"])
-        == 0
-    )
-    assert run(["prepare", "MentalArithmetic", str(folder / "raw"), str(folder / "store")]) == 0
-    return folder / "store"
+def store(eeg_store: Path) -> Path:
+    return eeg_store
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from neuroprism.cli.run_mode import RunMode, check_place
 from neuroprism.cli.run_monitor import open_monitor, recorded
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import DataError, RunError
+from neuroprism.core.files import writing_into
 from neuroprism.monitor import Monitor
 from neuroprism.monitor.folder import check
 from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
@@ -116,7 +117,7 @@ def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
         lines = (run.source.origin, _describe(run.manifest), describe_masks(run.source.recordings))
         for line in (*lines, _describe_model(task), *_describe_balancing(config)):
             monitor.note(line)
-        processes.from_first(lambda: write_manifest(run.folder / SPLIT_FILE, run.manifest))
+        processes.from_first(lambda: _write_split(run))
         trainer = Trainer(
             config.training,
             hardware=config.hardware,
@@ -130,6 +131,11 @@ def _train(config: AbrConfig, run: _Run, processes: Processes) -> FitResult:
         result = trainer.fit(task, data.train_batches, data.val_batches, resume=run.checkpoint)
         processes.from_first(lambda: _test(task, data.test_batches, result, monitor))
     return result
+
+
+def _write_split(run: _Run) -> None:
+    with writing_into(run.folder):
+        write_manifest(run.folder / SPLIT_FILE, run.manifest)
 
 
 def run_folder(log_dir: str, experiment: str) -> Path:

@@ -18,7 +18,7 @@ from neuroprism.cli.run_monitor import open_monitor, recorded
 from neuroprism.core import strict_json
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import ConfigError, DataError, RunError
-from neuroprism.core.files import replace_bytes
+from neuroprism.core.files import replace_bytes, writing_into
 from neuroprism.eeg.backbones import build_model
 from neuroprism.eeg.classifier import EegModel
 from neuroprism.eeg.config import EegConfig
@@ -165,8 +165,7 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
     with run.monitor as monitor:
         for line in _describe(run.store, config, run.model):
             monitor.note(line, severity="warning" if line.startswith("warning: ") else "info")
-        split = strict_json.encode_pretty(manifest(run.store))
-        processes.from_first(lambda: replace_bytes(run.folder / SPLIT_FILE, split))
+        processes.from_first(lambda: _write_split(run))
         trainer = EegTrainer(
             run.task,
             config.training,
@@ -184,6 +183,11 @@ def _train(run: _Run, processes: Processes) -> Finetuned:
             lambda: _test(run.task, run.data.test, fit, monitor, run.store, folder=run.folder, seed=seed)
         )
     return Finetuned(folder=run.folder, store=run.store, task=run.task, fit=fit, test=test)
+
+
+def _write_split(run: _Run) -> None:
+    with writing_into(run.folder):
+        replace_bytes(run.folder / SPLIT_FILE, strict_json.encode_pretty(manifest(run.store)))
 
 
 def _open(config: EegConfig) -> EegStore:
@@ -299,7 +303,10 @@ def _test(
     task.model.cpu().eval()
     with torch.no_grad():
         results = task.test(task.model, batches, subjects=store.subjects, seed=seed)
-    replace_bytes(folder / PREDICTIONS, results.predictions.lines(store))
+    try:
+        replace_bytes(folder / PREDICTIONS, results.predictions.lines(store))
+    except OSError as error:
+        monitor.note(f"{PREDICTIONS} was not written: {error.strerror or error}", severity="warning")
     monitor.test(
         losses=results.evaluation.losses,
         metrics=results.evaluation.metrics,

@@ -14,6 +14,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from neuroprism.core.errors import RunError
+
+
+@contextlib.contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Say in one line that a run folder cannot be written, and why.
+
+    Raises
+    ------
+    RunError
+        If the system refuses something in the body.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write run folder {folder}: {error.strerror or error}") from None
+
 
 def replace_with(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Replace `path` atomically by what `write` puts into the open file.

@@ -30,7 +30,7 @@ import msgspec
 
 from neuroprism.core import strict_json
 from neuroprism.core.errors import RunError
-from neuroprism.core.files import replace_bytes
+from neuroprism.core.files import replace_bytes, writing_into
 from neuroprism.monitor import layout
 from neuroprism.monitor.reading import HEARTBEAT_LOST_SECONDS
 from neuroprism.monitor.run_identity import can_see_processes, host, process_started
@@ -98,7 +98,7 @@ def claim(folder: Path) -> Claim:
         job=os.environ.get("SLURM_JOB_ID", ""),
         restart=os.environ.get("SLURM_RESTART_COUNT", ""),
     )
-    try:
+    with writing_into(folder):
         place.mkdir(exist_ok=True)
         while True:
             number = _last(place)
@@ -107,8 +107,6 @@ def claim(folder: Path) -> Claim:
             with contextlib.suppress(FileExistsError), path.open("xb", buffering=0) as file:
                 file.write(strict_json.encode(me))
                 return Claim(path)
-    except OSError as error:
-        raise RunError(f"cannot write run folder {folder}: {error.strerror}") from None
 
 
 def check_free(folder: Path) -> None:

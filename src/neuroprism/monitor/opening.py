@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuroprism.core.files import writing_into
 from neuroprism.core.records import Component, EpochRecord, Note, Resumed, RunRecord, Started
 from neuroprism.monitor.claim import Claim
 from neuroprism.monitor.folder import prepare
@@ -70,9 +71,10 @@ def open_run(
             seed=seed,
             resumed=resume is not None,
         )
-        if resume is not None:
-            return _go_on(folder, run, config, resume, claim)
-        save_config(folder, config, attempt=1)
+        with writing_into(folder):
+            if resume is not None:
+                return _go_on(folder, run, config, resume, claim)
+            save_config(folder, config, attempt=1)
     except BaseException:
         claim.give_back()
         raise

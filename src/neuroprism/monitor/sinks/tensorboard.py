@@ -6,6 +6,7 @@ component have the optimizer step, everything else the epoch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -133,8 +134,13 @@ class TensorBoard:
 
     def _append(self, events: Iterable[Any]) -> None:
         data = b"".join(frame(event.SerializeToString()) for event in events)
-        if data:
-            self._file.write(data)
+        self._write_whole(data)
+
+    def _write_whole(self, data: bytes) -> None:
+        """Write all of `data` or raise: a disk that is nearly full takes a part, and says nothing."""
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
 
     def _begin_file(self, resumed: Resumed | None) -> None:
         """Create the file; after a resume with everything that is kept of the one before."""
@@ -146,6 +152,21 @@ class TensorBoard:
         # Readers look for "tfevents" in the name: they see the file when it is complete.
         unfinished = self._folder / ".tensorboard.tmp"
         self._file = unfinished.open("wb", buffering=0)
+        try:
+            self._fill(earlier, resumed)
+            unfinished.rename(path)
+        except BaseException:
+            self._file.close()
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+        # Emptied, not removed: an open reader would wait for a removed file for ever.
+        for old in earlier:
+            os.truncate(old, 0)
+        self._path = path
+
+    def _fill(self, earlier: list[Path], resumed: Resumed | None) -> None:
+        """Write what stands at the beginning of the file."""
         layout = self._protos.layout_value(self._run.components)
         # A reader that is open meanwhile drops at the restart what it read from the file before.
         self._append(
@@ -157,12 +178,7 @@ class TensorBoard:
         )
         if resumed is not None:
             for data in self._kept(earlier, resumed):
-                self._file.write(frame(data))
-        unfinished.rename(path)
-        # Emptied, not removed: an open reader would wait for a removed file for ever.
-        for old in earlier:
-            os.truncate(old, 0)
-        self._path = path
+                self._write_whole(frame(data))
 
     def _kept(self, earlier: list[Path], resumed: Resumed) -> Iterator[bytes]:
         """Yield the events up to the point of resuming; the newest file with content has all of them."""
