@@ -3,9 +3,10 @@
 Both are the same backbone with the same weights, in float32, on windows (32, 64, 4, 200); only the twelve
 mixers differ. The rival's compute what `transformers` computes where no kernels are installed, once with the
 chunk that it and the released model declare, once with one that suits a CPU better. All take turns in one
-process, so that a busy machine slows them alike.
+process, so that a busy machine slows them alike. A second table has the sequence lengths of the declared
+datasets from 62 to 1,920 patches, with about as many patches in each batch.
 
-    python benchmarks/eegmamba.py [--rounds N] [--threads N ...]
+    python benchmarks/eegmamba.py [--rounds N] [--threads N ...] [--lengths L ...]
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ from neuroprism.eeg.backbone import EegMamba
 
 SHAPE, BUDGET, TOLERANCE = (32, 64, 4, 200), 3.0, 1e-4
 DECLARED_CHUNK, SMALL_CHUNK = 256, 64
+TIME_LIMIT_SECONDS = 1200
+"""More than it takes on an idle machine; two threads on a busy one are slow."""
+
+WINDOWS = {62: (62, 1), 100: (20, 5), 160: (16, 10), 256: (64, 4), 320: (32, 10), 1920: (128, 15)}
+"""Channels and patches of SEED-V, MentalArithmetic, TUAB, PhysioNet-MI, FACED and MODMA, by their product."""
+
+PATCHES_A_BATCH = 8192
 OWN, RIVAL = "neuroprism", "transformers"
 
 
@@ -126,11 +134,36 @@ def rows(times: dict[str, list[tuple[float, float]]], n_threads: int) -> None:
         )
 
 
+def by_length(own: nn.Module, rivals: dict[str, EegMamba], lengths: list[int], n_rounds: int) -> None:
+    """Print a row for each length: the times of both, and how far their outputs are apart."""
+    names = "".join(f" {name}, ms | times neuroprism |" for name in rivals)
+    print(f"\nBy sequence length, {PATCHES_A_BATCH:,} patches in a batch or a little more:\n")
+    print(f"| patches a window | batch | neuroprism, ms |{names} largest difference of outputs |")
+    print("|--:|--:|--:|" + "--:|--:|" * len(rivals) + "--:|")
+    for length in lengths:
+        shape = (-(-PATCHES_A_BATCH // length), *WINDOWS[length], SHAPE[-1])
+        x = 0.3 * torch.randn(shape, generator=torch.Generator().manual_seed(length))
+        models = {OWN: own, **rivals}
+        steps = {name: lambda model=model: seconds(model, x, None) for name, model in models.items()}  # noqa: B023
+        sums = {name: [sum(pair) for pair in pairs] for name, pairs in measure(steps, n_rounds).items()}
+        with torch.no_grad():
+            outputs = {name: model(x[:2]) for name, model in models.items()}
+        apart = max(float((outputs[name] - outputs[OWN]).abs().max()) for name in rivals)
+        cells = "".join(
+            f" {1e3 * statistics.median(sums[name]):,.0f} "
+            f"| {statistics.median(a / b for a, b in zip(sums[name], sums[OWN], strict=True)):.2f}x |"
+            for name in rivals
+        )
+        mine = 1e3 * statistics.median(sums[OWN])
+        print(f"| {length:,} | {shape[0]} | {mine:,.0f} |{cells} {apart:.1e} |", flush=True)
+
+
 def main() -> None:
-    """Compare, measure and print the table."""
+    """Compare, measure and print the tables."""
     parser = argparse.ArgumentParser(description="Time the EEGMamba backbone beside transformers' mixers.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="*", default=[2, 1])
+    parser.add_argument("--lengths", type=int, nargs="*", choices=WINDOWS, default=list(WINDOWS))
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.manual_seed(0)
@@ -156,6 +189,9 @@ def main() -> None:
         torch.set_num_threads(n_threads)
         chosen = list(steps) if n_threads == max(arguments.threads) else list(steps)[:2]
         rows(measure({name: steps[name] for name in chosen}, arguments.rounds), n_threads)
+    torch.set_num_threads(max(arguments.threads))
+    if arguments.lengths:
+        by_length(own, rivals, arguments.lengths, arguments.rounds)
 
 
 if __name__ == "__main__":

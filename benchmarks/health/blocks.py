@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from fitting import Batch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from case import Case, Label, Recording
-from training import Hooks, Plan, Problem, fit
+from fitting import Hooks, Plan, Problem, fit
 
 Make = Callable[[int], Problem]
 MakeHooks = Callable[[int], Hooks]

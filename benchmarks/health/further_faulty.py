@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from case import Case, Reporting
+from fitting import Batch, Hooks, Loop, Problem
 from further_healthy import cyclic, warm_cosine
 from further_healthy_multi import BALANCED, EIGHT, UNITS
 from further_pictures import boxes, game, restore
@@ -35,7 +36,6 @@ from mechanisms import (
     replace_loss,
 )
 from torch import Tensor, nn
-from training import Batch, Hooks, Loop, Problem
 
 ODD = partial(parts, spec=EIGHT, units=UNITS, weights=BALANCED, scaled=True)
 ONE = partial(parts, spec={"loss": "square"})

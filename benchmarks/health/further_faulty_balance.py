@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from case import Case, Reporting
 from entries import MakeHooks
+from fitting import Batch, Hooks, Loop
 from further_healthy import warm_cosine
 from further_healthy_multi import EIGHT, TEN, uncertain
 from further_pictures import boxes, codes, game, restore
@@ -23,7 +24,6 @@ from further_training import (
     heavy,
 )
 from mechanisms import always, changed, gradient_of, replace_loss, weight_of
-from training import Batch, Hooks, Loop
 
 ROWS_OF_TEN = Reporting(every=10)
 THREE = partial(parts, spec={"main": "square", "side": "absolute", "check": "count"}, n=2400)

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 from case import Case, Reporting
+from fitting import Batch, Hooks, Loop, Problem
 from further_faulty_balance import THREE
 from further_healthy_multi import EIGHT
 from further_pictures import masks, restore
@@ -17,7 +18,6 @@ from further_training import MEANS, NO_WEIGHTS, Course, adam, further_faulty, he
 from mechanisms import changed, rate, scale_inputs
 from schedules import Schedule
 from torch import Tensor, nn
-from training import Batch, Hooks, Loop, Problem
 
 COSINE = Schedule(type="cosine_annealing")
 ONE = partial(parts, spec={"loss": "square"}, baselines=True)

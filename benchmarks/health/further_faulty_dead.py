@@ -6,6 +6,7 @@ from functools import partial
 
 from case import Case
 from entries import MakeHooks
+from fitting import Hooks, Loop, Losses
 from further_faulty_balance import THREE
 from further_healthy import warm_cosine
 from further_healthy_multi import EIGHT, TEN
@@ -15,7 +16,6 @@ from further_texts import text
 from further_training import MEANS, NO_WEIGHTS, SILENT, SPARSE, Course, further_faulty
 from mechanisms import changed, loss_from, replace_loss
 from torch import Tensor
-from training import Hooks, Loop, Losses
 
 
 def gone(name: str) -> tuple[tuple[str, str | None], ...]:

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from case import Case
+from fitting import Batch, Hooks, Problem
 from further_faulty_balance import THREE
 from further_healthy import warm_cosine
 from further_healthy_multi import EIGHT, TEN, uncertain
@@ -24,7 +25,6 @@ from further_training import (
 )
 from mechanisms import ProblemChange, changed, heads_of, scale_inputs, shuffle_column
 from torch import Tensor, nn
-from training import Batch, Hooks, Problem
 
 USELESS = (("worse_than_baseline", None), ("task_stall", None))
 MANY = partial(parts, spec=EIGHT, n=4000)

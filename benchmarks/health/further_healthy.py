@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from case import Case, Reporting
+from fitting import Batch, Hooks, Loop
 from further_pictures import restore, student
 from further_tables import durations, flow, graph, parts, rare, spirals
 from further_texts import adding, spoken, text, walk
@@ -23,7 +24,6 @@ from further_training import (
     rmsprop,
 )
 from schedules import Schedule
-from training import Batch, Hooks, Loop
 
 
 def cyclic(period: int, lowest: float = 0.1) -> object:

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from case import Case, Reporting
+from fitting import Hooks, Loop, Losses
 from further_healthy import cyclic, decay, inverse_root, warm_cosine
 from further_pictures import boxes, codes, distilled, game, masks, restore, student
 from further_tables import heat, parts, quantiles, ratings
@@ -23,7 +24,6 @@ from further_training import (
 )
 from schedules import Schedule
 from torch import Tensor, nn
-from training import Hooks, Loop, Losses
 
 EIGHT = {
     "nose": "square",

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import torch
 from blocks import MultiHead, mlp, seeded, split
+from fitting import Batch, Losses
 from further_training import Task
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch, Losses
 
 
 def waves(x: Tensor, n_out: int, generator: torch.Generator) -> Tensor:

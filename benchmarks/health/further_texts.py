@@ -6,10 +6,10 @@ import math
 
 import torch
 from blocks import mlp, seeded, split
+from fitting import Batch, Losses
 from further_training import Task
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch, Losses
 
 
 class Block(nn.Module):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from case import Case, Label, Meta, Recording, Reporting
 from entries import Also, MakeHooks
+from fitting import Batch, Hooks, Loop, Losses, Plan, Problem
 from torch import Tensor, nn
-from training import Batch, Hooks, Loop, Losses, Plan, Problem
 
 Parameters = Iterable[nn.Parameter] | list[dict[str, object]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from entries import Make, MakeHooks
+from fitting import Batch, Hooks, Loop, Losses, Problem
 from torch import Tensor, nn
-from training import Batch, Hooks, Loop, Losses, Problem
 
 ProblemChange = Callable[[Problem, torch.Generator], None]
 Change = Callable[[Batch], Batch]

@@ -26,9 +26,9 @@ from blocks import (
     split,
     teacher,
 )
+from fitting import Batch, Losses, Problem
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch, Losses, Problem
 
 PAIR_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,

@@ -20,9 +20,9 @@ from blocks import (
     split,
     teacher,
 )
+from fitting import Batch, Losses, Problem
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch, Losses, Problem
 
 
 def _binary(output: Tensor, y: Tensor) -> Tensor:

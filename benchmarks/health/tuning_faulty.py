@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import Make, faulty
+from fitting import Batch, Hooks, Loop, Plan, Problem
 from mechanisms import (
     always,
     batch_at,
@@ -32,7 +33,6 @@ from problems import (
 from problems_multi import multitask, partly_labelled
 from schedules import Schedule
 from torch import Tensor, nn
-from training import Batch, Hooks, Loop, Plan, Problem
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 THREE = partial(multitask, kinds={"stage": "ce", "event": "bce", "amplitude": "l1"})

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import MakeHooks, faulty
+from fitting import Batch, Hooks, Loop, Plan
 from mechanisms import (
     always,
     changed,
@@ -18,7 +19,6 @@ from mechanisms import (
 from problems import autoencode
 from problems_multi import multitask, penalised
 from torch import nn
-from training import Batch, Hooks, Loop, Plan
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 THREE = partial(multitask, kinds={"stage": "ce", "event": "bce", "amplitude": "l1"})

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import faulty
+from fitting import Hooks, Loop, Losses, Plan, Problem
 from mechanisms import (
     add_layer,
     changed,
@@ -19,7 +20,6 @@ from problems import autoencode, classify, forecast, likelihood, picture, regres
 from problems_multi import multitask
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Hooks, Loop, Losses, Plan, Problem
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 THREE = partial(multitask, kinds={"stage": "ce", "event": "bce", "amplitude": "l1"})

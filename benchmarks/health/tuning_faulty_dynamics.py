@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import Make, faulty
+from fitting import Loop, Plan, Problem
 from mechanisms import (
     add_layer,
     changed,
@@ -22,7 +23,6 @@ from problems import (
 )
 from problems_multi import multitask
 from torch import nn
-from training import Loop, Plan, Problem
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 THREE = partial(multitask, kinds={"stage": "ce", "event": "bce", "amplitude": "l1"})

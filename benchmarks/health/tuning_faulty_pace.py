@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import faulty
+from fitting import Batch, Hooks, Loop, Plan
 from mechanisms import (
     rate,
 )
@@ -15,7 +16,6 @@ from problems import autoencode, classify, forecast, regress
 from problems_multi import multitask
 from schedules import Schedule
 from torch import Tensor
-from training import Batch, Hooks, Loop, Plan
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 COSINE = Schedule(type="cosine_annealing")

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import faulty
+from fitting import Batch, Hooks, Loop, Losses, Plan, Problem
 from mechanisms import (
     ProblemChange,
     changed,
@@ -20,7 +21,6 @@ from problems import variational
 from problems_multi import embedding, multitask, partly_labelled
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training import Batch, Hooks, Loop, Losses, Plan, Problem
 
 TWO = partial(multitask, kinds={"class": "ce", "value": "mse"})
 THREE = partial(multitask, kinds={"stage": "ce", "event": "bce", "amplitude": "l1"})

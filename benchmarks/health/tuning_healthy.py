@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from case import Case
 from entries import Make, healthy
+from fitting import Batch, Hooks, Loop, Plan, Problem
 from problems import (
     autoencode,
     classify,
@@ -23,7 +24,6 @@ from problems import (
 )
 from schedules import Schedule
 from torch import nn
-from training import Batch, Hooks, Loop, Plan, Problem
 
 COSINE = Schedule(type="cosine_annealing")
 

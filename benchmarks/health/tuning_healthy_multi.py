@@ -6,10 +6,10 @@ from functools import partial
 
 from case import Case
 from entries import healthy
+from fitting import Plan
 from problems import autoencode
 from problems_multi import contrast, embedding, multitask, partly_labelled, penalised, physics
 from schedules import Schedule
-from training import Plan
 
 COSINE = Schedule(type="cosine_annealing")
 RESTARTS = Schedule(type="cosine_annealing_warm_restarts", period=150)
