@@ -53,10 +53,8 @@ def encode_rows(window: StepWindow) -> bytes:
     A value that was not computed or not given is absent; non-finite numbers
     are strings.
     """
-    columns = _columns(window)
-    values = np.stack([column for column, _ in columns.values()])
-    present = np.stack([given for _, given in columns.values()])
-    row_type = _row_type(("step", "epoch", *columns, *(["skipped"] if window.skipped.any() else [])))
+    names, values, present = _table(window)
+    row_type = _row_type(("step", "epoch", *names, *(["skipped"] if window.skipped.any() else [])))
     table = [window.step.tolist(), window.epoch.tolist(), *values.tolist()]
     if window.skipped.any():
         table.append([True if skipped else msgspec.UNSET for skipped in window.skipped])
@@ -78,20 +76,26 @@ def _row_type(names: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
     return msgspec.defstruct("Row", fields, rename=renamed, gc=False)
 
 
-def _columns(window: StepWindow) -> dict[str, tuple[FloatArray, BoolArray]]:
-    """Return values and presence of every column that has at least one value."""
-    computed: BoolArray = window.counts > 0
-    columns: dict[str, tuple[FloatArray, BoolArray]] = {
-        "lr": (window.lr, ~np.isnan(window.lr)),
-        "grad_norm": (window.grad_norm, window.grad_norm_given),
-        step_series(TOTAL): (window.total, np.any(computed, axis=1)),
-    }
-    for k, component in enumerate(window.components):
-        columns[step_series(component.name)] = (window.losses[:, k], computed[:, k])
+def _table(window: StepWindow) -> tuple[list[str], FloatArray, BoolArray]:
+    """Return the names of the columns that have at least one value, their (S, n) values and presence."""
+    components = [component.name for component in window.components]
+    n_components, n_weights = len(components), 0 if window.weights is None else len(components)
+    names = ["lr", "grad_norm", step_series(TOTAL), *map(step_series, components)]
+    names += map(weight_series, components[:n_weights])
+    names += [f"metric/{name}" for name in window.metrics]
+    values = np.empty((len(names), len(window)))
+    present = np.empty(values.shape, dtype=np.bool_)
+    computed: BoolArray = (window.counts > 0).T
+    values[0], present[0] = window.lr, ~np.isnan(window.lr)
+    values[1], present[1] = window.grad_norm, window.grad_norm_given
+    values[2], present[2] = window.total, computed.any(axis=0)
+    end = 3 + n_components
+    values[3:end], present[3:end] = window.losses.T, computed
     if window.weights is not None:
-        for k, component in enumerate(window.components):
-            columns[weight_series(component.name)] = (window.weights[:, k], computed[:, k])
-    for name, values in window.metrics.items():
-        columns[f"metric/{name}"] = (values, window.metrics_given[name])
-    is_used = np.any(np.stack([given for _, given in columns.values()]), axis=1)
-    return {name: pair for used, (name, pair) in zip(is_used, columns.items(), strict=True) if used}
+        values[end : end + n_weights], present[end : end + n_weights] = window.weights.T, computed
+    for k, name in enumerate(window.metrics, start=end + n_weights):
+        values[k], present[k] = window.metrics[name], window.metrics_given[name]
+    used = np.flatnonzero(present.any(axis=1))
+    if len(used) == len(names):
+        return names, values, present
+    return [names[k] for k in used.tolist()], values[used], present[used]
