@@ -24,18 +24,17 @@ from neuroprism.abr.splits import (
     write_manifest,
 )
 from neuroprism.abr.task import AbrTask
-from neuroprism.cli.run_mode import RunMode, check_place
+from neuroprism.cli.run_mode import RunMode
 from neuroprism.cli.run_monitor import open_monitor, recorded
+from neuroprism.cli.run_start import check_position, check_start, use_hardware
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import DataError, RunError
 from neuroprism.core.files import writing_into
 from neuroprism.monitor import Monitor
-from neuroprism.monitor.folder import check
-from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
-from neuroprism.train.data_order import batch_size_of, make_loader
-from neuroprism.train.hardware import choose_device
+from neuroprism.train.checkpoint import Checkpoint, load_weights
+from neuroprism.train.data_order import make_loader
 from neuroprism.train.modes import FirstBatches, RepeatedBatch
-from neuroprism.train.plan import batches_behind, batches_per_epoch, steps_per_epoch
+from neuroprism.train.plan import steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult, Trainer
@@ -73,27 +72,18 @@ class _Run:
 
 
 def _prepare(config: AbrConfig, folder: Path, mode: RunMode, processes: Processes) -> _Run:
-    if processes.first:
-        check_place(folder)
-        check(folder, resume=mode.resume, overwrite=mode.overwrite)
-    checkpoint = load_checkpoint(folder) if mode.resume else None
+    checkpoint = check_start(folder, mode, processes)
     if checkpoint is not None:
         _check_same_run(checkpoint, to_dict(config))
-    choose_device(config.hardware.device)
-    if config.hardware.n_threads is not None:
-        torch.set_num_threads(config.hardware.n_threads)
+    device = use_hardware(config.hardware)
     seed_everything(config.reproducibility)
     source = obtain(config.data)
     split = split_by_patient(source.recordings, config.data.splits)
     scaler = AbrScaler.fit(source.recordings.select(split.train))
-    data = _Data(config, source.recordings, split, scaler, mode)
+    data = _Data(config, source.recordings, split, scaler, mode, device)
     if checkpoint is not None:
         _check_same_data(checkpoint, scaler)
-        batches_behind(
-            checkpoint,
-            n_batches=batches_per_epoch(data.train_batches, config.training),
-            batch_size=batch_size_of(data.train_batches),
-        )
+        check_position(checkpoint, data.train_batches, config.training)
     task = AbrTask(config, scaler, training=data.train.everything, validation=data.val.everything)
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
@@ -163,9 +153,10 @@ class _Data:
         split: Split,
         scaler: AbrScaler,
         mode: RunMode,
+        device: str,
     ) -> None:
         target = config.data.signal_target
-        self._config, self._mode = config, mode
+        self._config, self._mode, self._device = config, mode, device
         self.train = AbrDataset(recordings, split.train, scaler, signal_target=target)
         self.val = AbrDataset(recordings, split.val, scaler, signal_target=target)
         self.train_batches = self._train_loader()
@@ -189,7 +180,7 @@ class _Data:
             training=training,
             seed=self._config.reproducibility.seed,
             collate=as_is,
-            device=choose_device(self._config.hardware.device),
+            device=self._device,
         )
 
 

@@ -13,8 +13,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from neuroprism.cli.finetuning_summary import summarise, summarise_seeds
-from neuroprism.cli.run_mode import RunMode, check_place
+from neuroprism.cli.run_mode import RunMode
 from neuroprism.cli.run_monitor import open_monitor, recorded
+from neuroprism.cli.run_start import check_position, check_start, use_hardware
 from neuroprism.core import strict_json
 from neuroprism.core.config import config_hash, to_dict
 from neuroprism.core.errors import ConfigError, DataError, RunError
@@ -29,13 +30,11 @@ from neuroprism.eeg.store_index import SPLITS
 from neuroprism.eeg.task import EegTask, TestResults
 from neuroprism.eeg.trainer import EegTrainer
 from neuroprism.monitor import Monitor
-from neuroprism.monitor.folder import check
 from neuroprism.monitor.layout import PREDICTIONS
-from neuroprism.train.checkpoint import Checkpoint, load_checkpoint, load_weights
-from neuroprism.train.data_order import batch_size_of, make_loader
-from neuroprism.train.hardware import choose_device
+from neuroprism.train.checkpoint import Checkpoint, load_weights
+from neuroprism.train.data_order import make_loader
 from neuroprism.train.modes import RepeatedBatch
-from neuroprism.train.plan import batches_behind, batches_per_epoch, steps_per_epoch
+from neuroprism.train.plan import steps_per_epoch
 from neuroprism.train.processes import Processes, process_group
 from neuroprism.train.seed import seed_everything
 from neuroprism.train.trainer import FitResult
@@ -116,13 +115,8 @@ class _Run:
 
 
 def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processes) -> _Run:
-    if processes.first:
-        check_place(folder)
-        check(folder, resume=mode.resume, overwrite=mode.overwrite)
-    checkpoint = load_checkpoint(folder) if mode.resume else None
-    device = choose_device(config.hardware.device)
-    if config.hardware.n_threads is not None:
-        torch.set_num_threads(config.hardware.n_threads)
+    checkpoint = check_start(folder, mode, processes)
+    device = use_hardware(config.hardware)
     store = divide(_open(config), config.data)
     config = config.model_copy(update={"training": config.training.selecting(store.spec.criterion)})
     if checkpoint is not None:
@@ -140,11 +134,7 @@ def _prepare(config: EegConfig, folder: Path, mode: RunMode, processes: Processe
     data = _Data(config, store, mode, device)
     if checkpoint is not None:
         _check_same_data(checkpoint, store)
-        batches_behind(
-            checkpoint,
-            n_batches=batches_per_epoch(data.train, config.training),
-            batch_size=batch_size_of(data.train),
-        )
+        check_position(checkpoint, data.train, config.training)
     check_criterion(task, config.training)
     # Everything that the user can have got wrong is known by now: from here on files are written.
     n_steps = steps_per_epoch(data.train, config.training)
