@@ -60,6 +60,7 @@ def test_weights_by_name_are_enough(tmp_path: Path) -> None:
         ({}, "at least one"),
         ({"total": 1.0}, "'total' cannot name"),
         ({"": 1.0}, "cannot name"),
+        ({"\ud800": 1.0}, "no file can hold it"),
         ({"mse": math.nan}, "weight of loss component 'mse' is nan"),
         ((COMPONENTS[0], COMPONENTS[0]), "'signal' stands twice"),
     ],

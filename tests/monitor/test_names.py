@@ -21,12 +21,14 @@ NAMES = {
     "lines": "a\nneuroprism: done\r\x0b\x85\u2028b",
     "direction": "a\u202eb",
     "markup": "[red]a[red] {0} {x!r} %s",
+    "quotes": "a\"b\\'c",
 }
 SPELLED = {
     "terminal": r"a\x1b[2J\x1b]0;owned\x07b",
     "lines": r"a\nneuroprism: done\r\x0b\x85\u2028b",
     "direction": r"a\u202eb",
     "markup": NAMES["markup"],
+    "quotes": NAMES["quotes"],
 }
 
 
@@ -42,6 +44,7 @@ def train(folder: Path, name: str, sinks: list[Any]) -> Monitor:
     with Monitor(folder, components, sinks=sinks, name=name, log_frequency=1, n_epochs=1) as monitor:
         for step in range(1, 4):
             monitor.step({name: 1.0 / step, "b": 1.0}, metrics={name: 0.5})
+        monitor.step({"b": float("nan")}, skipped=True)
         monitor.epoch(val={name: 0.5}, metrics={name: 0.25})
         message = f"{name} is too high"
         monitor.alert(
@@ -65,11 +68,14 @@ def test_lines_of_console_and_log_spell_names_out(kind: str, tmp_path: Path) -> 
         assert f"Metrics - {spelled}: 0.2500\n" in text
         assert f"Train metrics - {spelled}: 0.5000\n" in text
         assert f"not yet below: {spelled}\n" in text
-        assert f"Alert k in {spelled} at step 3, epoch 2: {spelled} is too high\n" in text
+        assert f"Alert k in {spelled} at step 4, epoch 2: {spelled} is too high\n" in text
         assert f"  Advice: {spelled}\n" in text
     assert log.count("\n") == sum(" - neuroprism - " in line for line in log.split("\n"))
     # Files keep the name.
-    assert read_steps(tmp_path)[f"loss/{name}"].tolist() == pytest.approx([1.0, 0.5, 1 / 3])
+    columns = read_steps(tmp_path)
+    assert columns[f"loss/{name}"].tolist() == pytest.approx([1.0, 0.5, 1 / 3, float("nan")], nan_ok=True)
+    assert columns["loss/b"].tolist() == pytest.approx([1.0, 1.0, 1.0, float("nan")], nan_ok=True)
+    assert columns["skipped"].tolist() == [False, False, False, True]
     assert json.loads((tmp_path / "run.json").read_text())["components"][0]["name"] == name
 
 
@@ -77,7 +83,7 @@ def test_lines_of_console_and_log_spell_names_out(kind: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_bar_spells_names_out(kind: str, stream_class: type[io.StringIO], tmp_path: Path) -> None:
     stream = stream_class()
-    bar = ProgressBar(3, stream=stream, min_seconds=0, plain_seconds=0)
+    bar = ProgressBar(4, stream=stream, min_seconds=0, plain_seconds=0)
     train(tmp_path, NAMES[kind], [*file_sinks(), bar])
     shown = stream.getvalue()
     assert f"{SPELLED[kind]}=0.333" in shown

@@ -44,12 +44,14 @@ def test_severity_is_the_level_and_every_record_is_on_disk_at_once(
     log = TextLog()
     log.open(six_run, tmp_path)
     log.write(Note(message="2 peaks masked"))
-    log.write(Alert(rule="r", kind="k", severity="critical", message="first\nsecond"))
+    log.write(Note(message="first\nsecond", severity="critical"))
+    log.write(Alert(rule="r", kind="k", severity="critical", message="too high"))
     log.write(CheckpointSaved(path="last.pt", step=1, epoch=1, reason="last"))
     assert read(tmp_path) == [
         ("INFO", "2 peaks masked"),
-        ("CRITICAL", "Alert k: first"),
+        ("CRITICAL", "first"),
         ("CRITICAL", "second"),
+        ("CRITICAL", "Alert k: too high"),
     ]
     log.close()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuroprism.core.records import TOTAL, Component, check_names, weighted_total
 from neuroprism.monitor.scalars import floats
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_components(components: Sequence[Component] | Mapping[str, float]) -> tuple[Component, ...]:
@@ -27,6 +30,8 @@ def as_components(components: Sequence[Component] | Mapping[str, float]) -> tupl
     for component in checked:
         if not component.name or component.name == TOTAL:
             raise ValueError(f"'{component.name}' cannot name a loss component")
+        if _LONE_SURROGATE.search(component.name + component.label):
+            raise ValueError(f"{component.name!r} cannot name a loss component: no file can hold it")
         if names.count(component.name) > 1:
             raise ValueError(f"loss component '{component.name}' stands twice")
         if not math.isfinite(component.weight):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from neuroprism.core.errors import printable
 from neuroprism.core.records import Alert, RunRecord
 from neuroprism.monitor.patience import at_most
 from neuroprism.monitor.sinks.protocol import Record, Sink
@@ -125,7 +126,7 @@ def harmless(call: Callable[[Alert], None] | None, name: str) -> Callable[[Alert
 def say(line: str) -> None:
     """Write one line to standard error, where there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"neuroprism: {line}\n")
+        sys.stderr.write(f"neuroprism: {printable(line)}\n")
 
 
 def _limit(sink: Sink, seconds: float) -> float | None:
@@ -134,5 +135,5 @@ def _limit(sink: Sink, seconds: float) -> float | None:
 
 
 def _message(sink: Sink, error: Exception) -> str:
-    reason = " ".join(str(error).split()) or "no reason given"
+    reason = printable(" ".join(str(error).split())) or "no reason given"
     return f"sink '{sink.name}' failed and is off for the rest of the run: {type(error).__name__}: {reason}"

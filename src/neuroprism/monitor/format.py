@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from neuroprism.core.errors import printable
 from neuroprism.core.records import (
     TOTAL,
     Alert,
@@ -75,7 +76,7 @@ def bar_postfix(
         head.append(f"LR={lr:.2e}")
     text = ""
     for shown in candidates:
-        text = " | ".join([*head, *(f"{c.label}={number(values[c.name], 3)}" for c in shown)])
+        text = printable(" | ".join([*head, *(f"{c.label}={number(values[c.name], 3)}" for c in shown)]))
         if fits(text):
             break
     return text

@@ -161,7 +161,8 @@ def _chunks(path: Path) -> Iterator[tuple[int, bytes]]:
 def _columns(chunk: bytes, path: Path, first_line: int) -> dict[str, Column]:
     try:
         return _uniform_columns(chunk)
-    except strict_json.UNREADABLE:
+    except (*strict_json.UNREADABLE, ValueError):
+        # Rows of several kinds, or names that a struct cannot have.
         rows = _decode_rows(chunk, path, first_line)
     names = dict.fromkeys(chain.from_iterable(rows))
     missing = {name: (0.0 if name in _INTEGERS else np.nan) for name in names}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuroprism.core import strict_json
+from neuroprism.core.errors import printable
 from neuroprism.core.files import LineAppender
 from neuroprism.core.records import Alert, RunRecord, Severity
 from neuroprism.monitor import layout
@@ -132,9 +133,9 @@ class OnAlert:
             self._said.add(line)
             with contextlib.suppress(OSError, ValueError):
                 if self._log is not None:
-                    self._log.append(log_line("warning", line).encode())
+                    self._log.append(log_line("warning", printable(line)).encode())
                 if sys.stderr is not None:
-                    tqdm.write(f"neuroprism: {line}", file=sys.stderr)
+                    tqdm.write(f"neuroprism: {printable(line)}", file=sys.stderr)
 
 
 def message_of(run: RunRecord, alert: Alert) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from neuroprism.monitor.window import FloatArray, StepWindow
 BoolArray = npt.NDArray[np.bool_]
 
 _ENCODER = msgspec.json.Encoder()
+_NOT_IN_STRUCTS = re.compile(r'[\x00-\x1f"\\]')
 
 
 class StepsFile:
@@ -58,19 +60,21 @@ def encode_rows(window: StepWindow) -> bytes:
     table = [window.step.tolist(), window.epoch.tolist(), *values.tolist()]
     if window.skipped.any():
         table.append([True if skipped else msgspec.UNSET for skipped in window.skipped])
-    rows = list(map(row_type, *table))
     for column, row in np.argwhere(~(present & np.isfinite(values))).tolist():
         shown = name_non_finite(values[column, row]) if present[column, row] else msgspec.UNSET
-        setattr(rows[row], f"field_{column + 2}", shown)
-    return _ENCODER.encode_lines(rows)
+        table[column + 2][row] = shown
+    return _ENCODER.encode_lines(list(map(row_type, *table)))
 
 
 @cache
-def _row_type(names: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
+def _row_type(names: tuple[str, ...]) -> Callable[..., Any]:
     """Return a struct with these keys: built and encoded several times faster than a dict.
 
-    Fields that are unset are left out of the row.
+    Fields that are unset are left out of the row. Names with quotes, backslashes or control
+    characters, which a struct cannot have, make dicts.
     """
+    if any(_NOT_IN_STRUCTS.search(name) for name in names):
+        return lambda *row: {k: v for k, v in zip(names, row, strict=True) if v is not msgspec.UNSET}
     fields = [(f"field_{k}", Any) for k in range(len(names))]
     renamed = {f"field_{k}": name for k, name in enumerate(names)}
     return msgspec.defstruct("Row", fields, rename=renamed, gc=False)
