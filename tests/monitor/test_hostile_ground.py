@@ -20,7 +20,16 @@ import pytest
 from neuroprism.core import files
 from neuroprism.core.errors import RunError
 from neuroprism.core.records import Alert
-from neuroprism.monitor import Monitor, ResumePoint, fan_out, read_events, read_run, read_steps, run_status
+from neuroprism.monitor import (
+    Monitor,
+    ResumePoint,
+    fan_out,
+    read_events,
+    read_run,
+    read_steps,
+    run_card,
+    run_status,
+)
 from neuroprism.monitor.build import file_sinks
 from neuroprism.monitor.sinks.tensorboard import TensorBoard
 from neuroprism.monitor.sinks.text_log import TextLog
@@ -282,6 +291,58 @@ def test_an_alarm_of_the_program_is_left_alone(tmp_path: Path, monkeypatch: pyte
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
     assert not rung
+
+
+class NearlyFull:
+    """A file of which a part of the next write still fits."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._room = 10
+
+    def write(self, data: Any) -> int:
+        if not self._room:
+            raise FULL
+        taken: int = self._file.write(bytes(data)[: self._room])
+        self._room = 0
+        return taken
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_points_that_fit_in_part_are_a_failure(tmp_path: Path) -> None:
+    """The system takes a part and reports no error; what came behind it could not be read."""
+    sink = TensorBoard(1)
+
+    def fill(step: int) -> None:
+        if step == 3:
+            sink._file = NearlyFull(sink._file)  # type: ignore[assignment]
+
+    monitor = train(tmp_path, [*file_sinks(), sink], fill)
+    assert "No space left on device" in failed(monitor)["tensorboard"]
+    (path,) = tmp_path.glob("events.out.tfevents.*")
+    assert [step for step, _ in _points(path)] == [1, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_no_room_for_the_first_points_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / ".tensorboard.tmp").symlink_to("/dev/full")
+    monitor = train(tmp_path, [*file_sinks(), TensorBoard(1)])
+    assert "No space left on device" in failed(monitor)["tensorboard"]
+    assert not list(tmp_path.glob(".tensorboard*"))
+    assert not list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_no_room_for_the_configuration_is_one_line_and_gives_the_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(run_card, "replace_bytes", _raiser(FULL))
+        with pytest.raises(RunError, match=r"cannot write run folder .*: No space left on device"):
+            Monitor(tmp_path, {"mse": 1.0}, sinks=file_sinks(), config={"a": 1})
+    assert (tmp_path / ".writers" / "1").read_bytes() == b"given back"
+    assert not train(tmp_path, file_sinks()).alerts
 
 
 def test_without_tensorboard_the_rest_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

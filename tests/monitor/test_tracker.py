@@ -174,12 +174,15 @@ def test_trackio_local(isolated: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["wandb", "trackio"])
-def test_absent_package_names_the_extra(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_package_names_the_extra(
+    backend: str, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    run = RunRecord(id="x", name="x", task="", components=(Component(name="a", label="A"),))
     with pytest.raises(
         UserError, match=rf'{backend} is not installed; pip install "neuroprism\[{backend}\]"'
     ):
-        Tracker(backend)
+        Tracker(backend).open(run, isolated)
 
 
 def test_unknown_backend_is_refused_with_the_nearest_name() -> None:

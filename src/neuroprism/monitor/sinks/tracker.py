@@ -71,7 +71,7 @@ class Tracker:
     UnknownNameError
         If there is no such backend.
     UserError
-        If the backend's package is not installed; the message names the extra.
+        If the backend cannot do what is asked.
     """
 
     name = "tracker"
@@ -95,7 +95,13 @@ class Tracker:
         )
 
     def open(self, run: RunRecord, folder: Path) -> None:
-        """Start the tracker's run, or continue the one with the same id."""
+        """Start the tracker's run, or continue the one with the same id.
+
+        Raises
+        ------
+        UserError
+            If the backend's package is not installed; the message names the extra.
+        """
         self._run, self._folder = run, folder
         if self._start is None:
             return

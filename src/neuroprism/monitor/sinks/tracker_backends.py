@@ -65,7 +65,6 @@ class StartWandb:
     """Opens a run of Weights & Biases inside the run folder."""
 
     def __init__(self, *, project: str, entity: str | None, tags: tuple[str, ...], mode: str) -> None:
-        _require("wandb")
         self._settings: dict[str, Any] = {
             "project": project,
             "entity": entity,
@@ -76,6 +75,7 @@ class StartWandb:
 
     def __call__(self, run: RunRecord, folder: Path, config: Mapping[str, Any]) -> Backend:
         """Open the run, or continue the one with the same id."""
+        _require("wandb")
         if not self._is_online:
             # Its error reports go over the network in offline mode too; this is read on import.
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -130,7 +130,6 @@ class StartTrackio:
     """Opens a run of trackio in its data folder on this machine (``TRACKIO_DIR``)."""
 
     def __init__(self, *, project: str, entity: str | None, tags: tuple[str, ...], mode: str) -> None:
-        _require("trackio")
         if mode == "online" or entity is not None:
             raise UserError(
                 "logging.wandb: trackio records on this machine only; leave out entity and mode: online"
@@ -139,6 +138,7 @@ class StartTrackio:
 
     def __call__(self, run: RunRecord, folder: Path, config: Mapping[str, Any]) -> Backend:
         """Open the run, or continue the one with the same name and id."""
+        _require("trackio")
         with contextlib.redirect_stdout(io.StringIO()):
             import trackio
 
