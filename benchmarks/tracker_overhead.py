@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tracking.cost import Cost
 from tracking.interpreters import Home, absent_line, add_option, homes
-from tracking.loops import LOOPS
+from tracking.loops import LOOPS, NOTES
 
 TIME_LIMIT_SECONDS = 1800
 """Three rounds of eleven trackers, with 100,000 and with 1,000,000 steps."""
@@ -125,9 +125,11 @@ def main() -> None:
         if slow := [name for name in names if name not in done and medians(found[name])]:
             print(f"\nFewer than {n_steps:,} steps in {seconds:g} s: {'; '.join(slow)}.")
         names = done
-    print(f"\n{given.rounds} rounds; memory with the tracker's own libraries, in its own process only.")
+    notes = [f"{given.rounds} rounds; memory with the tracker's own libraries, in its own process only."]
+    notes += [note for name, note in NOTES.items() if LOOPS[name][0] in home]
+    print("\n" + " ".join(notes))
     if absent := [name for name, (package, _) in LOOPS.items() if package not in home]:
-        print(absent_line(absent))
+        print("\n" + absent_line(absent))
 
 
 if __name__ == "__main__":

@@ -117,3 +117,10 @@ LOOPS: dict[str, tuple[str, Loop]] = {
     LOG_DICT: ("lightning", lightning_loop),
 }
 """Package and loop of each tracker."""
+
+NOTES = {
+    "dvclive": "dvclive reads all its steps again at each step, so that its time grows with their number.",
+    "aim": "What aim takes to read includes the index, without which a repository shows no run.",
+    LOG_DICT: "`log_dict` is what epochs with it took longer than those without, in one run of the trainer.",
+}
+"""What a reader of the table has to know of single trackers."""
