@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,56 @@ def test_overwrite_removes_what_a_run_wrote_and_nothing_else(earlier: Path) -> N
         "training_log.json",
     ]
     assert (earlier.parent / "outside.pt").exists()
+
+
+def name_checkpoint(folder: Path, path: str) -> None:
+    """Have the events of a run say that it wrote a checkpoint to `path`."""
+    line = {"event": "checkpoint", "path": path, "step": 1, "epoch": 1, "reason": "periodic"}
+    with (folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside.pt",
+        "checkpoints/../../outside.pt",
+        "link/outside.pt",
+        "link.pt",
+        ".writers/1",
+        ".",
+        "..",
+        "/",
+        "",
+        "a\0b",
+        "x" * 5000,
+        "circle.pt",
+        "checkpoints/nowhere.pt",
+    ],
+)
+def test_strange_events_remove_nothing_else(earlier: Path, path: str) -> None:
+    (earlier / "link").symlink_to(earlier.parent)
+    (earlier / "link.pt").symlink_to(earlier.parent / "outside.pt")
+    (earlier / "circle.pt").symlink_to("circle.pt")
+    name_checkpoint(earlier, path)
+    run(earlier, overwrite=True).close()
+    assert (earlier.parent / "outside.pt").read_bytes() == b"x"
+    assert (earlier / "notes.txt").read_text() == "mine"
+    assert (earlier / "checkpoints/mine.pt").exists()
+    assert (earlier / ".writers/1").exists()
+
+
+@pytest.mark.parametrize("place", ["checkpoints/named.pt", "checkpoints/best.pt", "training.log"])
+def test_a_folder_in_place_of_a_file_is_one_line_and_nothing_is_removed(earlier: Path, place: str) -> None:
+    (earlier / place).mkdir()
+    name_checkpoint(earlier, place)
+    before = content(earlier)
+    with pytest.raises(RunError, match=rf"cannot replace the run in .*{place} is a folder") as error:
+        run(earlier, overwrite=True)
+    assert "\n" not in str(error.value)
+    assert content(earlier) == before
+    (earlier / place).rmdir()
+    run(earlier, overwrite=True).close()
 
 
 def test_resume_needs_a_run(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from neuroprism.core.errors import DataError, RunError
+from neuroprism.core.files import writing_into
 from neuroprism.core.records import CheckpointSaved
 from neuroprism.monitor import layout
 from neuroprism.monitor.claim import Claim, check_free, claim
@@ -61,11 +62,20 @@ def check(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def remove_record(folder: Path) -> None:
-    """Remove the files that a run writes, and nothing else."""
-    for path in _checkpoints(folder):
-        path.unlink(missing_ok=True)
-    for pattern in reversed(layout.WRITTEN):
-        for path in folder.glob(pattern):
+    """Remove the files that a run writes, and nothing else.
+
+    Raises
+    ------
+    RunError
+        If a folder bears the name of such a file; nothing was removed then.
+    """
+    written = [path for pattern in reversed(layout.WRITTEN) for path in folder.glob(pattern)]
+    paths = [*_checkpoints(folder), *written]
+    for path in paths:
+        if path.is_dir():
+            raise RunError(f"cannot replace the run in {folder}: {path} is a folder where a file belongs")
+    with writing_into(folder):
+        for path in paths:
             path.unlink(missing_ok=True)
 
 
@@ -73,7 +83,8 @@ def _remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left of files that it was about to replace."""
     for pattern in layout.UNFINISHED:
         for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -83,8 +94,18 @@ def _checkpoints(folder: Path) -> list[Path]:
     except DataError:
         return []
     root = folder.resolve()
-    paths = [(folder / event.path).resolve() for event in events if isinstance(event, CheckpointSaved)]
-    return [path for path in paths if path.is_relative_to(root) and path != root]
+    paths = []
+    for event in events:
+        # A path without a file: gone, too long, with a null byte, links in a circle.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            if isinstance(event, CheckpointSaved):
+                path = (folder / event.path).resolve()
+                path.lstat()
+                paths.append(path)
+    # Claims are never removed, whatever the events say.
+    return [
+        p for p in paths if p != root and p.is_relative_to(root) and root / layout.WRITERS not in p.parents
+    ]
 
 
 def _check_nobody_writes(folder: Path) -> None:
