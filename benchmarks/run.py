@@ -2,7 +2,8 @@
 
 A benchmark is any other file in this folder. What it prints becomes a section: as it is where it begins
 with a Markdown heading, otherwise under the first line of its docstring. One that fails is reported with its
-last line and makes the exit code 1; the others run all the same.
+last line and makes the exit code 1; the others run all the same. Those that are named replace their own
+sections; the others stay, as long as machine and versions are those of the page.
 
     python benchmarks/run.py [--out FILE] [NAME ...]
 """
@@ -57,7 +58,7 @@ def benchmarks(names: list[str]) -> list[Path]:
 
 def measure(path: Path) -> Outcome:
     """Run one benchmark and return its section."""
-    start, limit = time.perf_counter(), time_limit(path)
+    load, start, limit = os.getloadavg()[0], time.perf_counter(), time_limit(path)
     try:
         done = subprocess.run(
             [sys.executable, str(path)],
@@ -68,7 +69,7 @@ def measure(path: Path) -> Outcome:
         )
     except subprocess.TimeoutExpired:
         return Outcome(section(path, "", f"Stopped after {limit} s without a result."), failed=True)
-    note = f"Took {time.perf_counter() - start:.0f} s."
+    note = f"Took {time.perf_counter() - start:.0f} s on {datetime.now(UTC):%Y-%m-%d}. {load_line(load)}"
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         note = f"FAILED with exit code {done.returncode}: `{lines[-1]}`"
@@ -89,6 +90,26 @@ def section(path: Path, printed: str, note: str) -> str:
         body = printed if printed.startswith("|") or not printed else f"```text\n{printed}\n```"
         printed = f"{heading}\n\n{body}".rstrip()
     return f"{printed}\n\n`{path.name}`. {note}\n"
+
+
+def sections(page: str) -> dict[str, str]:
+    """Return the sections of a page by the names of their benchmarks."""
+    found, begun = {}, ""
+    for part in re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]:
+        begun += part
+        # A benchmark may print headings of its own; the name stands in the last line.
+        if own := re.match(r"`(\w+)\.py`\. ", begun.rstrip().splitlines()[-1]):
+            found[own[1]], begun = begun.rstrip() + "\n", ""
+    return found
+
+
+def kept(page: Path, head: str) -> dict[str, str]:
+    """Return the sections of an earlier page that were measured under the same head."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    return sections(text) if text.startswith(head) else {}
 
 
 def title(path: Path) -> str:
@@ -120,39 +141,44 @@ def usable_cores() -> int:
 
 
 def load_line(load: float) -> str:
-    """Say how busy the machine was before the first benchmark."""
-    text = f"Load average before the first benchmark: {load:.2f}"
+    """Say how busy the machine was before a benchmark."""
+    text = f"Load average before it: {load:.2f}"
     if load > BUSY * usable_cores():
-        return (
-            text + ". **The machine was busy: times are upper bounds; ratios measured in turn hold better.**"
-        )
+        return text + ". **The machine was busy: times are upper bounds; ratios hold better.**"
     return text + " (idle)."
+
+
+def head_of_page() -> str:
+    """Return what the page begins with: where it was measured."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        "# Benchmarks\n\n"
+        "Written by `make bench`; every number comes from the machine described here. A GPU was not used.\n\n"
+        f"- Machine: {machine()}\n"
+        f"- {versions}\n"
+    )
 
 
 def main() -> int:
     """Run what is asked for and write the results."""
     parser = argparse.ArgumentParser(description="Run the benchmarks and write RESULTS.md.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these; other sections stay")
     parser.add_argument("--out", type=Path, default=FOLDER / "RESULTS.md", metavar="FILE")
     arguments = parser.parse_args()
-    load = os.getloadavg()[0]
-    outcomes = []
-    for path in benchmarks(arguments.names):
+    head = head_of_page()
+    chosen = benchmarks(arguments.names)
+    found = kept(arguments.out, head) if arguments.names else {}
+    failed = False
+    for path in chosen:
         print(f"{path.name} ...", flush=True)
-        outcomes.append(measure(path))
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    head = (
-        "# Benchmarks\n\n"
-        "Written by `make bench`; every number comes from the run described here. A GPU was not used.\n\n"
-        f"- Date: {datetime.now(UTC):%Y-%m-%d}\n"
-        f"- Machine: {machine()}\n"
-        f"- {versions}\n"
-        f"- {load_line(load)}\n"
-    )
-    text = "\n".join([head, *(outcome.section for outcome in outcomes)])
-    arguments.out.write_text(text, encoding="utf-8")
+        outcome = measure(path)
+        found[path.stem] = outcome.section
+        failed |= outcome.failed
+        # After every one: an hour of measuring should not be lost to an interruption.
+        page = [head, *(found[path.stem] for path in benchmarks([]) if path.stem in found)]
+        arguments.out.write_text("\n".join(page), encoding="utf-8")
     print(f"Results: {arguments.out}")
-    return int(any(outcome.failed for outcome in outcomes))
+    return int(failed)
 
 
 if __name__ == "__main__":

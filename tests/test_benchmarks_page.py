@@ -47,6 +47,36 @@ def test_some_can_be_chosen_and_wrong_names_are_refused(folder: Path) -> None:
     assert "there are: broken, plain, whole" in refused.stderr
 
 
+def test_one_that_runs_alone_replaces_its_own_section(folder: Path) -> None:
+    run(folder)
+    (folder / "plain.py").write_text('"""Speed of light."""\nprint("  2 c")\n')
+    assert run(folder, "plain").returncode == 0
+    page = (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert "  2 c" in page
+    assert "  1 c" not in page
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Breaks",
+        "## Speed of light",
+        "## A section",
+    ]
+
+
+def test_sections_of_another_machine_do_not_stay(folder: Path) -> None:
+    run(folder)
+    page = folder / "RESULTS.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("- Machine: ", "- Machine: Other "))
+    run(folder, "plain")
+    assert "A section" not in page.read_text(encoding="utf-8")
+
+
+def test_a_benchmark_may_have_headings_of_its_own(folder: Path) -> None:
+    (folder / "whole.py").write_text('print("## First\\n\\n1\\n\\n## Second\\n\\n2")\n')
+    run(folder)
+    run(folder, "plain")
+    page = (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert page.count("## First\n\n1\n\n## Second\n\n2\n") == 1
+
+
 def test_a_busy_machine_is_said_to_be_busy(repository: Path) -> None:
     say = runpy.run_path(str(repository / "benchmarks" / "run.py"))["load_line"]
     assert "idle" in say(0.0)

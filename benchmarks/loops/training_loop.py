@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuroprism.abr.config import AbrConfig
 from neuroprism.abr.dataset import AbrDataset
@@ -43,17 +43,27 @@ class TrainingLoop:
         As configured.
     batches
         Taken in turn.
+
+    Attributes
+    ----------
+    model
+        What the losses call: the network of the task, or one made from it.
+    precision
+        Of the forward pass under autocast; None: float32.
     """
 
     def __init__(self, task: Task[Any], optimizer: Any, batches: Sequence[Any]) -> None:
         self.task, self.batches = task, batches
+        self.model: nn.Module = task.model
+        self.precision: torch.dtype | None = None
         self.optimizer = build_optimizer(task.model, optimizer)
         self._weights = {c.name: c.weight for c in task.components}
 
     def step(self, number: int, combine: Combine) -> tuple[LossTerms, Tensor]:
         """Take an optimizer step; return the losses and the norm of the gradient."""
         self.optimizer.zero_grad()
-        terms = self.task.losses(self.task.model, self.batches[number % len(self.batches)])
+        with torch.autocast("cpu", dtype=self.precision, enabled=self.precision is not None):
+            terms = self.task.losses(self.model, self.batches[number % len(self.batches)])
         combine(dict(terms.values)).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.task.model.parameters(), 1.0)
         self.optimizer.step()
