@@ -103,9 +103,9 @@ def medians(outcomes: list[Outcome]) -> dict[str, float]:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="Measure trackers side by side.")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N")
     parser.add_argument("--steps", type=int, nargs="+", default=[100_000, 1_000_000], metavar="N")
-    parser.add_argument("--seconds", type=float, nargs="+", default=[15.0, 40.0], metavar="S")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0], metavar="S")
     add_option(parser)
     parser.add_argument("--tracker", choices=LOOPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
