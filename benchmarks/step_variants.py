@@ -105,6 +105,7 @@ def main() -> None:
                 f"| {ratio:.2f}x | {abs(first - loss) / abs(loss):.1e} |",
                 flush=True,
             )
+    print("\nThe EEG networks have dropout, whose draws depend on compilation and on the order in memory.")
 
 
 if __name__ == "__main__":
