@@ -309,12 +309,13 @@ assert not {{"torch", "tensorflow", "tensorboard.compat.tensorflow_stub"}} & set
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 
-def test_record_framing_equals_that_of_tensorboard() -> None:
+@pytest.mark.parametrize("n_bytes", [*range(10), 999, 4096])
+def test_record_framing_equals_that_of_tensorboard(n_bytes: int) -> None:
     from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-    data = np.random.default_rng(2).integers(0, 256, 999, dtype=np.uint8).tobytes()
+    data = np.random.default_rng(2).integers(0, 256, n_bytes, dtype=np.uint8).tobytes()
     assert masked_crc32c(data) == pywrap_tensorflow.masked_crc32c(data)
-    assert struct.unpack("<Q", frame(data)[:8]) == (999,)
+    assert struct.unpack("<Q", frame(data)[:8]) == (n_bytes,)
 
 
 def test_reading_stops_at_a_damaged_record(tmp_path: Path) -> None:
