@@ -19,6 +19,7 @@ from neuroprism.core.strict_json import encode
 from neuroprism.monitor import claim as claims
 from neuroprism.monitor.claim import Writer, claim
 from neuroprism.monitor.reading import HEARTBEAT_LOST_SECONDS
+from neuroprism.monitor.run_identity import host, process_started
 
 WRITER = """
 import sys
@@ -121,6 +122,18 @@ def test_another_computer_is_believed_while_it_gives_signs_of_life(tmp_path: Pat
     aged(tmp_path / "run.json", HEARTBEAT_LOST_SECONDS + 1)
     claim(tmp_path)
     assert sorted(os.listdir(path.parent)) == ["1", "2"]
+
+
+def test_a_later_process_with_the_number_of_a_dead_one_does_not_hold_its_folder(tmp_path: Path) -> None:
+    parent = os.getppid()
+    began = process_started(parent)
+    if began is None:
+        pytest.skip("processes cannot be told apart here")
+    held_by(tmp_path, 1, host=host(), pid=parent, process_started=began)
+    with pytest.raises(RunError, match=f"is being written by process {parent}"):
+        claim(tmp_path)
+    held_by(tmp_path, 1, host=host(), pid=parent, process_started=began - 1)
+    claim(tmp_path)
 
 
 def test_a_job_that_was_started_anew_does_not_wait_for_itself(

@@ -88,6 +88,24 @@ def test_steps_are_read_back_at_the_frequency(
     assert series(accumulator, "step/grad_norm")[0] == (1, 0.5)
 
 
+def test_a_disk_that_takes_parts_gets_all_of_them(
+    tmp_path: Path, six_run: RunRecord, make_window: MakeWindow
+) -> None:
+    """A system may write less than it is asked to, and says only how much."""
+    sink = record(six_run, tmp_path, started(six_run))
+    whole = sink._file
+
+    class Parts:
+        def write(self, data: bytes) -> int:
+            return whole.write(data[:100])
+
+    sink._file = Parts()  # type: ignore[assignment]
+    sink.write(make_window([[1.0] * 6] * 3))
+    sink._file = whole
+    sink.close()
+    assert [s for s, _ in series(read(tmp_path), "step/total")] == [1, 2, 3]
+
+
 def test_several_values_go_into_one_event(
     tmp_path: Path, six_run: RunRecord, make_window: MakeWindow
 ) -> None:
