@@ -28,7 +28,9 @@ PACKAGES = ("neuroprism", "torch", "lightning-fabric", "numpy", "pydantic", "msg
 TIME_LIMIT_SECONDS = 600
 """Of a benchmark that has no constant of this name itself."""
 BUSY = 0.25
-"""Load of other processes per core above which times are called uncertain."""
+"""Share of the cores that other processes use, above which times are called uncertain."""
+LOOK_SECONDS = 0.2
+"""How long others are looked at before a benchmark."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def benchmarks(names: list[str]) -> list[Path]:
 
 def measure(path: Path) -> Outcome:
     """Run one benchmark and return its section."""
-    load, start, limit = os.getloadavg()[0], time.perf_counter(), time_limit(path)
+    others, start, limit = busy_cores(), time.perf_counter(), time_limit(path)
     try:
         done = subprocess.run(
             [sys.executable, str(path)],
@@ -69,7 +71,7 @@ def measure(path: Path) -> Outcome:
         )
     except subprocess.TimeoutExpired:
         return Outcome(section(path, "", f"Stopped after {limit} s without a result."), failed=True)
-    note = f"Took {time.perf_counter() - start:.0f} s on {datetime.now(UTC):%Y-%m-%d}. {load_line(load)}"
+    note = f"Took {time.perf_counter() - start:.0f} s on {datetime.now(UTC):%Y-%m-%d}. {load_line(others)}"
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         note = f"FAILED with exit code {done.returncode}: `{lines[-1]}`"
@@ -140,10 +142,32 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def load_line(load: float) -> str:
+def busy_cores() -> float:
+    """Return how many cores are in use now; the load average where the system does not say.
+
+    The load average still counts the benchmark that has just ended.
+    """
+    try:
+        total, idle = _ticks()
+        time.sleep(LOOK_SECONDS)
+        total_then, idle_then = _ticks()
+    except OSError:
+        return os.getloadavg()[0]
+    return usable_cores() * (1 - (idle_then - idle) / max(1, total_then - total))
+
+
+def _ticks() -> tuple[int, int]:
+    """Return all ticks of the processors since the start of the system, and the idle ones."""
+    words = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
+    # Guests are counted among the users already; waiting for a disk is idle.
+    ticks = [int(word) for word in words[:8]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def load_line(cores: float) -> str:
     """Say how busy the machine was before a benchmark."""
-    text = f"Load average before it: {load:.2f}"
-    if load > BUSY * usable_cores():
+    text = f"Other programs used {cores:.1f} of {usable_cores()} cores before it"
+    if cores > BUSY * usable_cores():
         return text + ". **The machine was busy: times are upper bounds; ratios hold better.**"
     return text + " (idle)."
 
