@@ -15,23 +15,16 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loops.training_loop import BATCH, TrainingLoop, abr, eeg
+from loops.training_loop import BATCH, HEAVY, LOOPS, TrainingLoop
 
 TIME_LIMIT_SECONDS = 1800
 N_THREADS = 2
-NETWORKS: dict[str, Callable[[], TrainingLoop]] = {
-    "ABR, shipped network": abr,
-    "EEG, EEGNet": partial(eeg, "eegnet"),
-    "EEG, EEGMamba": partial(eeg, "eegmamba"),
-}
-HEAVY = "EEG, EEGMamba"
 
 
 def plain(loop: TrainingLoop) -> None:
@@ -84,7 +77,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Time variants of the training step side by side.")
     parser.add_argument("--steps", type=int, default=40, metavar="N")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=LOOPS, default=list(LOOPS))
     given = parser.parse_args()
     torch.set_num_threads(N_THREADS)
     warnings.simplefilter("ignore")
@@ -96,7 +89,7 @@ def main() -> None:
     print("| network | variant | first step, s | step, ms | times plain | difference of the loss |")
     print("|---|---|--:|--:|--:|--:|")
     for network in given.networks:
-        found = measure(NETWORKS[network], given.steps // 8 if network == HEAVY else given.steps)
+        found = measure(LOOPS[network], given.steps // 8 if network == HEAVY else given.steps)
         base, loss = found["plain"]
         for name, (seconds, first) in found.items():
             ratio = statistics.median(a / b for a, b in zip(seconds[1:], base[1:], strict=True))

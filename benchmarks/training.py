@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from torch.overrides import TorchFunctionMode
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loops.training_loop import BATCH, TrainingLoop, abr, eeg
+from loops.training_loop import BATCH, HEAVY, LOOPS, TrainingLoop
 from neuroprism.monitor import Monitor
 from neuroprism.monitor.build import default_sinks
 from neuroprism.monitor.sinks.tensorboard import TensorBoard
@@ -38,12 +37,6 @@ from neuroprism.monitor.sinks.tensorboard import TensorBoard
 N_THREADS, STEPS_PER_ROUND = 2, 10
 BUDGET = 1.01
 WAITING = {"item", "tolist", "cpu", "numpy", "__float__", "__int__", "__bool__", "__index__"}
-SMALL = ("ABR, shipped network", "EEG, EEGNet")
-PROGRAMS: dict[str, Callable[[], TrainingLoop]] = {
-    "ABR, shipped network": abr,
-    "EEG, EEGNet": partial(eeg, "eegnet"),
-    "EEG, EEGMamba": partial(eeg, "eegmamba"),
-}
 
 
 @dataclass
@@ -154,15 +147,15 @@ def device_reads(loop: TrainingLoop, n_windows: int = 3) -> tuple[int, float]:
 
 def row(name: str, n_rounds: int) -> str:
     """Measure one program and return its row."""
-    make = PROGRAMS[name]
-    seconds = measure(make, n_rounds if name in SMALL else max(2, n_rounds // 5))
+    make = LOOPS[name]
+    seconds = measure(make, max(2, n_rounds // 5) if name == HEAVY else n_rounds)
     ratios = [own / bare for own, bare in zip(seconds["monitored"], seconds["bare"], strict=True)]
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
     bare, own, inside = (
         1e3 * statistics.median(seconds[name]) / STEPS_PER_ROUND for name in ("bare", "monitored", "inside")
     )
-    # The monitor is the same for every network: the small one of each kind shows what it waits for.
-    waits = "{} / {:g}".format(*device_reads(make())) if name in SMALL else "as above"
+    # The monitor is the same for every network: the small ones show what it waits for.
+    waits = "as above" if name == HEAVY else "{} / {:g}".format(*device_reads(make()))
     ratio = 1 + inside / bare
     return (
         f"| {name} | {bare:.2f} | {own:.2f} | {middle:.4f} ({low:.4f} to {high:.4f}) | {inside:.3f} "
@@ -174,7 +167,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Time monitored training beside bare training.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
-    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
+    parser.add_argument("--programs", nargs="+", choices=LOOPS, default=list(LOOPS))
     given = parser.parse_args()
     torch.set_num_threads(N_THREADS)
     print("## Monitored training beside bare training\n")

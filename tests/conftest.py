@@ -20,7 +20,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runslow", action="store_true", help="run the longer proofs too")
 
 
+LONG = ("test_notebook", "test_killed_run", "test_docs", "test_torchrun", "test_check_monitoring")
+"""Files that take half a minute or more."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # First, so that no worker is left alone with one of them in the end.
+    items.sort(key=lambda item: item.path.stem not in LONG)
     if config.getoption("--runslow"):
         return
     for item in items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,14 @@ def eeg(backbone: str) -> TrainingLoop:
         for _ in range(N_BATCHES)
     ]
     return TrainingLoop(task, config.training.optimizer, batches)
+
+
+LOOPS: dict[str, Callable[[], TrainingLoop]] = {
+    "ABR, shipped network": abr,
+    "EEG, EEGNet": partial(eeg, "eegnet"),
+    "EEG, EEGMamba": partial(eeg, "eegmamba"),
+}
+"""Makers of the loops by the names of their networks."""
+
+HEAVY = "EEG, EEGMamba"
+"""The network whose step takes a second: it is measured less often."""

@@ -154,9 +154,9 @@ def test_a_tracker_that_is_not_installed_is_an_alert(
     ids=["raises", "hangs"],
 )
 def test_a_broken_tracker_is_an_alert(
-    place: str, deed: str, said: str, either: Program, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
+    place: str, deed: str, said: str, program: Program, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = either.folder / "packages/wandb"
+    package = program.folder / "packages/wandb"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"BROKEN = {place!r}\n{deed}\n{TRACKER}")
     monkeypatch.syspath_prepend(str(package.parent))
@@ -166,10 +166,10 @@ def test_a_broken_tracker_is_an_alert(
     if deed == HANGS:
         monkeypatch.setattr(fan_out, "WRITE_SECONDS", 0.05)
         monkeypatch.setattr(fan_out, "OPEN_SECONDS", 0.05)
-    assert either.train("--epochs", "2", **SETTINGS, logging__use_wandb=True) == 0
-    check_equal(either, undisturbed[type(either)])
-    check_told(either, "tracker", said)
-    assert either.rows() == undisturbed[type(either)].rows()
+    assert program.train("--epochs", "2", **SETTINGS, logging__use_wandb=True) == 0
+    check_equal(program, undisturbed[Program])
+    check_told(program, "tracker", said)
+    assert program.rows() == undisturbed[Program].rows()
 
 
 def test_a_disk_without_room_for_checkpoints(
