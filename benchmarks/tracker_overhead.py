@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tracking.cost import Cost
 from tracking.interpreters import Home, absent_line, add_option, homes
-from tracking.loops import LOOPS, NOTES
+from tracking.logging_loops import LOOPS, NOTES
 
 TIME_LIMIT_SECONDS = 1800
 """Three rounds of eleven trackers, with 100,000 and with 1,000,000 steps."""
